@@ -1,0 +1,90 @@
+"""OPCODE's core: what authors of plugins import, and nothing else."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opcode_core.actions import action as action
+    from opcode_core.codec import dumps as dumps
+    from opcode_core.codec import loads as loads
+    from opcode_core.contracts.action import Action as Action
+    from opcode_core.contracts.action import ActionContext as ActionContext
+    from opcode_core.contracts.action import Effect as Effect
+    from opcode_core.contracts.action import RunAccess as RunAccess
+    from opcode_core.contracts.action import RunEnded as RunEnded
+    from opcode_core.contracts.clock import Clock as Clock
+    from opcode_core.contracts.clock import Ids as Ids
+    from opcode_core.contracts.expression import ExpressionEngine as ExpressionEngine
+    from opcode_core.contracts.expression import Program as Program
+    from opcode_core.contracts.isolator import Command as Command
+    from opcode_core.contracts.isolator import Finished as Finished
+    from opcode_core.contracts.isolator import Isolator as Isolator
+    from opcode_core.contracts.isolator import Limits as Limits
+    from opcode_core.contracts.isolator import Probe as Probe
+    from opcode_core.contracts.observer import Observer as Observer
+    from opcode_core.contracts.provider import ActionProvider as ActionProvider
+    from opcode_core.contracts.renderer import Renderer as Renderer
+    from opcode_core.contracts.runner import Runner as Runner
+    from opcode_core.contracts.service import Service as Service
+    from opcode_core.contracts.storage import Commit as Commit
+    from opcode_core.contracts.storage import EventFilter as EventFilter
+    from opcode_core.contracts.storage import Page as Page
+    from opcode_core.contracts.storage import RunFilter as RunFilter
+    from opcode_core.contracts.storage import RunRecord as RunRecord
+    from opcode_core.contracts.storage import Storage as Storage
+    from opcode_core.contracts.storage import TemplateRecord as TemplateRecord
+    from opcode_core.contracts.vault import Vault as Vault
+    from opcode_core.diagram import Diagram as Diagram
+    from opcode_core.diagram import Edge as Edge
+    from opcode_core.diagram import Lane as Lane
+    from opcode_core.diagram import Node as Node
+    from opcode_core.durations import format_duration as format_duration
+    from opcode_core.durations import parse_duration as parse_duration
+    from opcode_core.engine.engine import Engine as Engine
+    from opcode_core.errors import ErrorCode as ErrorCode
+    from opcode_core.errors import OpcodeError as OpcodeError
+    from opcode_core.events import Event as Event
+    from opcode_core.paths import PathPolicy as PathPolicy
+    from opcode_core.plugins.hookspecs import hookimpl as hookimpl
+    from opcode_core.plugins.registry import Registry as Registry
+    from opcode_core.scope import StepView as StepView
+
+# Each name is imported when it is first asked for, so `import opcode_core` costs next to nothing
+# and a plugin pays only for what it uses.
+_HOMES = {
+    "action": "actions",
+    **dict.fromkeys(("dumps", "loads"), "codec"),
+    **dict.fromkeys(("Action", "ActionContext", "Effect", "RunAccess", "RunEnded"), "contracts.action"),
+    **dict.fromkeys(("Clock", "Ids"), "contracts.clock"),
+    **dict.fromkeys(("ExpressionEngine", "Program"), "contracts.expression"),
+    **dict.fromkeys(("Command", "Finished", "Isolator", "Limits", "Probe"), "contracts.isolator"),
+    "Observer": "contracts.observer",
+    "ActionProvider": "contracts.provider",
+    "Renderer": "contracts.renderer",
+    "Runner": "contracts.runner",
+    "Service": "contracts.service",
+    **dict.fromkeys(
+        ("Commit", "EventFilter", "Page", "RunFilter", "RunRecord", "Storage", "TemplateRecord"),
+        "contracts.storage",
+    ),
+    "Vault": "contracts.vault",
+    **dict.fromkeys(("Diagram", "Edge", "Lane", "Node"), "diagram"),
+    **dict.fromkeys(("format_duration", "parse_duration"), "durations"),
+    "Engine": "engine.engine",
+    **dict.fromkeys(("ErrorCode", "OpcodeError"), "errors"),
+    "Event": "events",
+    "PathPolicy": "paths",
+    "hookimpl": "plugins.hookspecs",
+    "Registry": "plugins.registry",
+    "StepView": "scope",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

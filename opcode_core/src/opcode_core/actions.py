@@ -1,0 +1,107 @@
+"""Making an action from a function: its signature is its schema."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, create_model
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from opcode_core.contracts.action import Action, ActionContext, Call, Effect
+
+
+def action(
+    name: str,
+    *,
+    effect: Effect = "external",
+    blocking: bool = False,
+    aliases: tuple[str, ...] = (),
+    output: Any = None,
+) -> Callable[[Callable[..., Any]], Action]:
+    """Turn a function, plain or `async`, into an Action.
+
+    The params' schema comes from its annotations and defaults, the description from its
+    docstring. A parameter annotated `ActionContext` receives the context of the call; `**name`
+    allows any further params. `typing.Annotated` with `pydantic.Field` adds descriptions and bounds.
+
+    Args:
+        name: `package.verb`.
+        effect: what a repetition would do to the world; the cautious answer is the default.
+        blocking: the function blocks, so run it in a thread.
+        aliases: further names for the same action.
+        output: a type for the output's schema, instead of the return annotation.
+
+    Raises:
+        TypeError: when the signature cannot be a JSON object.
+    """
+
+    def wrap(function: Callable[..., Any]) -> Action:
+        signature = _Signature(function)
+        return Action(
+            name=name,
+            description=_first_paragraph(function),
+            effect=effect,
+            params_schema=signature.params_schema(name),
+            output_schema=signature.output_schema(output),
+            call=signature.caller(),
+            is_async=inspect.iscoroutinefunction(function),
+            blocking=blocking,
+            wants_context=signature.context is not None,
+            aliases=aliases,
+        )
+
+    return wrap
+
+
+class _Signature:
+    """A function's parameters, seen as a JSON object."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.hints = get_type_hints(function, include_extras=True)
+        self.parameters = inspect.signature(function).parameters
+        self.context = next((n for n in self.parameters if self.hints.get(n) is ActionContext), None)
+        positional = [p.name for p in self.parameters.values() if p.kind is p.POSITIONAL_ONLY]
+        if positional:
+            raise TypeError(
+                f"{function.__qualname__}: params are passed by name, so {positional} cannot be positional-only"
+            )
+
+    def params_schema(self, name: str) -> Mapping[str, Any]:
+        fields: dict[str, Any] = {}
+        extra: Literal["allow", "forbid"] = "forbid"
+        for parameter in self.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                extra = "allow"
+            elif parameter.name != self.context:
+                default = ... if parameter.default is parameter.empty else parameter.default
+                fields[parameter.name] = (self.hints.get(parameter.name, Any), default)
+        try:
+            model = create_model("Params", __config__=ConfigDict(extra=extra), **fields)
+            return _tidy(model.model_json_schema())
+        except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
+            raise TypeError(f"the params of action {name!r} cannot be described in JSON: {error}") from error
+
+    def output_schema(self, declared: Any) -> Mapping[str, Any]:
+        annotation = declared if declared is not None else self.hints.get("return", Any)
+        if annotation is Any:
+            return {}
+        return _tidy(TypeAdapter(annotation).json_schema())
+
+    def caller(self) -> Call:
+        function, context = self.function, self.context
+        if context is None:
+            return lambda params, _: function(**params)
+        return lambda params, given: function(**params, **{context: given})
+
+
+def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    schema.pop("title", None)
+    for value in schema.get("properties", {}).values():
+        value.pop("title", None)
+    return schema
+
+
+def _first_paragraph(function: Callable[..., Any]) -> str:
+    text = inspect.getdoc(function) or ""
+    return " ".join(text.split("\n\n")[0].split())

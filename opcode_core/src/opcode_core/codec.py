@@ -1,0 +1,71 @@
+"""JSON, strict both ways: what cannot be read back as it was is refused, never bent."""
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+_STRICT = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def dumps(value: Any) -> bytes:
+    """Encode to UTF-8 JSON.
+
+    Raises:
+        ValueError: for anything that JSON cannot hold: other types, keys that are not text,
+            NaN and infinities, integers beyond 64 bits, cycles.
+    """
+    try:
+        body = orjson.dumps(value, option=_STRICT)
+    except TypeError as error:
+        if "surrogate" in str(error):
+            return _dumps_surrogates(value)
+        raise ValueError(_in_our_words(str(error))) from None
+    # orjson writes NaN as null; only an output with a null in it can hide one.
+    if b"null" in body and _holds_non_finite(value):
+        raise ValueError("NaN and infinity are not JSON numbers")
+    return body
+
+
+def loads(body: bytes | str) -> Any:
+    """Decode JSON.
+
+    Raises:
+        ValueError: when it is not JSON, or holds NaN or an infinity.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body, parse_constant=_refuse_constant)
+
+
+def _dumps_surrogates(value: Any) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _in_our_words(message: str) -> str:
+    if "recursion" in message.lower() or "depth" in message.lower():
+        return "it is nested too deeply or contains itself"
+    return message.replace("Type is not JSON serializable: ", "JSON has no type for ")
+
+
+def _holds_non_finite(value: Any) -> bool:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                return True
+        elif isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+    return False
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")

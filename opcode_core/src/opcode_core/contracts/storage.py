@@ -1,0 +1,196 @@
+"""A storage: where runs are remembered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from opcode_core.events import Event
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run's row: what lists and waiting callers need without reading its log.
+
+    Times are seconds since the epoch. `definition_hash` names the definition that the run
+    started with and keeps. `sequence` is that of its last event, 0 when it has none yet.
+
+    `status`, `updated_at`, `sequence`, `completed_at`, `output` and `error` follow the run; all
+    else is fixed by its first commit, and a storage may ignore a later change of it.
+    """
+
+    id: str
+    status: str
+    definition_hash: str
+    template_name: str | None
+    template_version: str | None
+    agent_id: str
+    started_at: float
+    updated_at: float
+    sequence: int
+    completed_at: float | None = None
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    parent_id: str | None = None
+    parent_step_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One transition of one run: new events and the row that follows from them.
+
+    What is in a commit belongs to the storage from then on: nobody changes it afterwards.
+
+    Attributes:
+        run: the row after the events; `run.sequence` is the last event's, or the stored one
+            when there are no events.
+        events: all of this run, in order; the first goes on where the stored log ends (1 when
+            nothing is stored), and none is left out.
+        definition: the definition's JSON, kept under `run.definition_hash`, in the first commit of
+            a run; None later, or when the storage has it already. What is stored under a hash stays.
+        context: the keys of the workflow context that changed, with their new values; other keys
+            stay as they are. A value is replaced as a whole. None when nothing changed.
+    """
+
+    run: RunRecord
+    events: Sequence[Event]
+    definition: bytes | None = None
+    context: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRecord:
+    """One version of a template, from 1; never changed once stored. `definition` is its JSON text."""
+
+    name: str
+    version: int
+    definition_hash: str
+    definition: bytes
+    agent_id: str
+    created_at: float
+    description: str = ""
+    input_schema: Mapping[str, Any] | None = None
+    output_schema: Mapping[str, Any] | None = None
+    triggers: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs: all that is given must hold; what is None does not restrict.
+
+    `since`: started at that time or later.
+    """
+
+    status: str | None = None
+    agent_id: str | None = None
+    template_name: str | None = None
+    parent_id: str | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events: all that is given must hold; what is None does not restrict.
+
+    `since`: happened at that time or later. `after`: with a greater sequence in its own run.
+    """
+
+    workflow_id: str | None = None
+    step_id: str | None = None
+    event_type: str | None = None
+    since: float | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows, and the cursor of the next page, None at the end.
+
+    A cursor is opaque, URL-safe text. It goes with the method and the filter that it came from and
+    stays good while rows are added: going on to the end, each row that was there is met exactly once.
+    """
+
+    items: Sequence[T] = field(default_factory=tuple)
+    cursor: str | None = None
+
+
+class Storage(Protocol):
+    """The log and what is derived from it.
+
+    Every method may raise OpcodeError STORE_ERROR, also before `open` and after `close`; none hides
+    a failure. A method with a `limit` raises VALIDATION_ERROR when it is less than 1, or when
+    the cursor is not one that the method gave.
+
+    Payloads, outputs, errors, contexts and schemas are JSON, and come back equal: any text,
+    lone surrogates included, integers of 64 bits, finite floats. A storage that writes them down
+    refuses anything else with VALIDATION_ERROR. Ids, names, types and keys are text; a storage may
+    refuse with VALIDATION_ERROR one that it cannot keep exactly (a lone surrogate, a NUL).
+    """
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Idempotent, and safe from two processes at once."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything. Idempotent. What was committed is there after the next `open`."""
+        ...
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        """Store all of it in one transaction, in the given order, or nothing.
+
+        A run may occur more than once; each of its commits goes on where the one before ends.
+
+        Raises:
+            OpcodeError: CONFLICT when a sequence is already taken or leaves a gap, an event is
+                another run's, or the idempotency key belongs to another run of the same agent;
+                `details["workflow_id"]` is the run whose commit it was, and for a key
+                `details["existing_id"]` the run that has it. VALIDATION_ERROR for values that
+                cannot be stored.
+        """
+        ...
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """One run's row, or None."""
+        ...
+
+    async def run_by_key(self, agent_id: str, idempotency_key: str) -> RunRecord | None:
+        """The run that was started with that key by that agent, or None."""
+        ...
+
+    async def runs(self, where: RunFilter, limit: int = 50, cursor: str | None = None) -> Page[RunRecord]:
+        """Runs by (`started_at`, `id`), the greatest first."""
+        ...
+
+    async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
+        """Events of one run by sequence; without `workflow_id`, what was committed last comes first."""
+        ...
+
+    async def context(self, run_id: str) -> dict[str, Any]:
+        """The workflow context as last committed; {} when it never changed."""
+        ...
+
+    async def definition(self, definition_hash: str) -> bytes | None:
+        """The definition with that hash, from a run or a template, or None."""
+        ...
+
+    async def add_template(self, template: TemplateRecord) -> TemplateRecord:
+        """Store as the next version of its name (the given version is ignored) and give what was stored.
+
+        Its definition is kept under its hash, so a run of it need not bring it along.
+        """
+        ...
+
+    async def template(self, name: str, version: int | None = None) -> TemplateRecord | None:
+        """That version, or the newest, or None."""
+        ...
+
+    async def templates(
+        self, name: str | None = None, agent_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[TemplateRecord]:
+        """The newest version of each template, by name; or every version of the named one, newest first.
+
+        With `agent_id`, only the versions which that agent stored count.
+        """
+        ...

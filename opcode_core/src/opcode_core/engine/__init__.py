@@ -1,0 +1,1 @@
+"""The engine: commands in, events out, answers back."""

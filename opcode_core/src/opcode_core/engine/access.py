@@ -1,0 +1,105 @@
+"""What an action may ask of the engine, for the run that it works for."""
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opcode_core import events as e
+from opcode_core.codec import dumps, loads
+from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.scope import Scope
+from opcode_core.suggestions import available, did_you_mean
+
+if TYPE_CHECKING:
+    from opcode_core.engine.run import Run
+
+
+class Access:
+    """The run as one of its steps sees it."""
+
+    __slots__ = ("_idempotency_key", "_run", "_scope", "_step_id")
+
+    def __init__(self, run: "Run", step_id: str, scope: Scope, idempotency_key: str) -> None:
+        self._run = run
+        self._step_id = step_id
+        self._scope = scope
+        self._idempotency_key = idempotency_key
+
+    async def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Append a custom event.
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR when the type is one of the engine's own.
+        """
+        if event_type in e.RESERVED:
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR, f"'{event_type}' is the engine's own; choose another event type"
+            )
+        self._run.record(event_type, self._step_id, _copy(payload))
+
+    async def read_context(self, workflow_id: str | None = None) -> dict[str, Any]:
+        """The context of this run, or of the named one.
+
+        Raises:
+            OpcodeError: NOT_FOUND when there is no such run.
+        """
+        if workflow_id is None or workflow_id == self._run.state.id:
+            return dict(self._run.state.context)
+        return await self._run.engine.context_of(workflow_id)
+
+    async def update_context(self, data: Mapping[str, Any], workflow_id: str | None = None) -> None:
+        """Merge into the context of this run, or of the named one.
+
+        Raises:
+            OpcodeError: NOT_FOUND when there is no such run, CONFLICT when it has ended.
+        """
+        if workflow_id is None or workflow_id == self._run.state.id:
+            self._run.record(e.VARIABLE_SET, self._step_id, {"data": _copy(data)})
+        else:
+            await self._run.engine.update_context(workflow_id, _copy(data))
+
+    async def start_run(self, template_name: str, version: str | None, params: Mapping[str, Any]) -> str:
+        """Start a child; the same step asked again gives the same child."""
+        return await self._run.engine.start(
+            template_name,
+            params,
+            version=version,
+            agent_id=self._run.state.agent_id,
+            idempotency_key=self._idempotency_key,
+            parent=(self._run.state.id, self._step_id),
+        )
+
+    async def notify(self, message: str, data: Any) -> bool:
+        """Tell the run's agent; whether it could be told."""
+        notifier = self._run.engine.notifier
+        return False if notifier is None else await notifier(self._run.state.agent_id, message, data)
+
+    async def evaluate(self, engine: str | None, expression: str, data: Any) -> Any:
+        """Evaluate over the step's scope and `data`.
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR for an unknown engine or an expression that cannot be read.
+        """
+        engines = self._run.engine.registry.engines
+        name = engine or "python"
+        found = engines.get(name)
+        if found is None:
+            hint = did_you_mean(name, engines) or available(sorted(engines))
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR, f"the expression engine '{name}' is not installed; {hint}"
+            )
+        value = found.compile(expression).evaluate({**self._scope.names, "data": data})
+        return await value if inspect.isawaitable(value) else value
+
+
+def _copy(data: Mapping[str, Any]) -> dict[str, Any]:
+    """As the log will give it back.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR when it is not JSON.
+    """
+    try:
+        copy = loads(dumps(dict(data)))
+    except ValueError as error:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"this is not JSON: {error}") from None
+    return dict(copy)

@@ -1,0 +1,57 @@
+"""Work with an end: what overruns is cancelled, and what ignores that is left behind."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+GRACE = 2.0
+"""Seconds that cancelled work has to clean up before nobody waits for it any more."""
+
+_log = logging.getLogger("opcode.engine")
+_left_behind: set["asyncio.Task[Any]"] = set()
+
+
+async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str) -> T:
+    """The result of `work`.
+
+    Raises:
+        TimeoutError: when it takes longer than `seconds`, however it takes its cancellation.
+    """
+    if seconds is None:
+        return await work
+    task = asyncio.create_task(work, name=name)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        late = not task.done()
+        if late:
+            await stop({task})
+    if late:
+        raise TimeoutError
+    return task.result()
+
+
+async def stop(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancel and wait a moment; who is still running then is let go, with a line in the log."""
+    running = {task for task in tasks if not task.done()}
+    for task in running:
+        task.cancel()
+    if running:
+        _, stubborn = await asyncio.wait(running, timeout=GRACE)
+        for task in stubborn:
+            _log.warning("%s ignores its cancellation and is left to itself", task.get_name())
+            _left_behind.add(task)
+            task.add_done_callback(_forget)
+        running -= stubborn
+    for task in running:
+        if not task.cancelled():
+            task.exception()
+
+
+def _forget(task: "asyncio.Task[Any]") -> None:
+    _left_behind.discard(task)
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,511 @@
+"""The engine: the one object that callers talk to."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from opcode_core import events as e
+from opcode_core.builtins import default_isolator
+from opcode_core.compiler import make_plan
+from opcode_core.contracts.action import ActionContext
+from opcode_core.contracts.clock import Clock, Ids
+from opcode_core.contracts.runner import Runner
+from opcode_core.contracts.storage import EventFilter, RunFilter, RunRecord, Storage, TemplateRecord
+from opcode_core.engine.access import Access
+from opcode_core.engine.breaker import Breaker, BreakerPolicy
+from opcode_core.engine.clock import RandomIds, SystemClock
+from opcode_core.engine.deadline import stop as stop_tasks
+from opcode_core.engine.failure import LogFailed
+from opcode_core.engine.hub import Hub
+from opcode_core.engine.journal import Journal
+from opcode_core.engine.run import Run
+from opcode_core.engine.runner import InProcessRunner
+from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.events import Event
+from opcode_core.issues import Issue
+from opcode_core.paths import PathPolicy
+from opcode_core.plan import Plan, StepPlan
+from opcode_core.plugins.manager import PluginManager
+from opcode_core.plugins.registry import Registry
+from opcode_core.schemas import Schema
+from opcode_core.scope import Scope
+from opcode_core.state import COMPLETED, RUN_ENDED, RunState, evolve, fold
+from opcode_core.stop import Stop
+from opcode_core.suggestions import did_you_mean
+from opcode_core.validation import check_json
+
+LOCAL_AGENT = "local"
+"""Whom a run belongs to when nobody says."""
+PLANS_KEPT = 256
+
+Notifier = Callable[[str, str, Any], Awaitable[bool]]
+
+
+class Engine:
+    """Runs workflows.
+
+    Args:
+        storage: where runs are remembered; opened by `start_up`, closed by `shut_down`.
+        plugins: what is installed; all of it by default.
+        pool_size: how many actions run at once.
+        breaker_policies: by action name, where the default does not fit.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        plugins: PluginManager | None = None,
+        *,
+        pool_size: int = 10,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        runner: Runner | None = None,
+        paths: PathPolicy | None = None,
+        breaker_policies: Mapping[str, BreakerPolicy] | None = None,
+    ) -> None:
+        self.storage = storage
+        self.plugins = plugins or PluginManager()
+        self.registry: Registry = self.plugins.registry()
+        self.clock: Clock = clock or SystemClock()
+        self.ids: Ids = ids or RandomIds()
+        self.runner: Runner = runner or InProcessRunner()
+        self.paths = paths or PathPolicy()
+        self.pool = asyncio.Semaphore(pool_size)
+        self.hub = Hub(self.registry.observers)
+        self.journal = Journal(storage, self.hub.publish)
+        self.breakers: dict[str, Breaker] = {}
+        self.notifier: Notifier | None = None
+        self.isolator = default_isolator(self.registry)
+        self._breaker_policies = dict(breaker_policies or {})
+        self._runs: dict[str, Run] = {}
+        self._plans: dict[str, Plan] = {}
+        self._services: list[Any] = []
+
+    # ---- life ---------------------------------------------------------------------------------
+
+    async def start_up(self) -> None:
+        """Open the storage and start the services."""
+        await self.storage.open()
+        for service in self.plugins.services(self):
+            await service.start()
+            self._services.append(service)
+
+    async def shut_down(self, grace: float = 10.0) -> None:
+        """Let runs end for `grace` seconds, then leave the rest where they are, and close everything."""
+        tasks = [run.task for run in self._runs.values() if run.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+            await stop_tasks(tasks)
+        for service in reversed(self._services):
+            await service.stop()
+        self._services.clear()
+        await self.storage.close()
+
+    async def __aenter__(self) -> "Engine":
+        await self.start_up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shut_down(grace=0.0)
+
+    # ---- templates ----------------------------------------------------------------------------
+
+    def plan(self, definition: str | bytes | Mapping[str, Any]) -> Plan:
+        """Check and compile a definition; it can be given to `start` any number of times.
+
+        Raises:
+            InvalidDefinition: with every issue.
+        """
+        return make_plan(definition, self.registry)
+
+    async def define(
+        self,
+        name: str,
+        definition: str | bytes | Mapping[str, Any],
+        *,
+        agent_id: str = LOCAL_AGENT,
+        description: str = "",
+        input_schema: Mapping[str, Any] | None = None,
+        output_schema: Mapping[str, Any] | None = None,
+        triggers: Mapping[str, Any] | None = None,
+    ) -> tuple[TemplateRecord, Sequence[Issue]]:
+        """Store a definition as the next version of template `name`; with it come its warnings.
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR for a bad name, schema or definition.
+        """
+        if not name or len(name) > 200 or not name.isprintable():
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR,
+                f"{name!r} is not a template's name: 1 to 200 printable characters",
+            )
+        for what, schema in (("input_schema", input_schema), ("output_schema", output_schema)):
+            if schema is not None and (fault := Schema(schema).lacks()):
+                raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{what} is not a JSON Schema: {fault}")
+        plan = self.plan(definition)
+        stored = await self.storage.add_template(
+            TemplateRecord(
+                name=name,
+                version=0,
+                definition_hash=plan.hash,
+                definition=plan.source,
+                agent_id=agent_id,
+                created_at=self.clock.now(),
+                description=description,
+                input_schema=input_schema,
+                output_schema=output_schema,
+                triggers=triggers,
+            )
+        )
+        return stored, plan.warnings
+
+    async def template(self, name: str, version: str | int | None = None) -> TemplateRecord:
+        """A template's version (`"v2"`, `2`), or its newest.
+
+        Raises:
+            OpcodeError: NOT_FOUND, with the nearest name.
+        """
+        found = await self.storage.template(name, _version_number(version))
+        if found is not None:
+            return found
+        if version is not None and await self.storage.template(name) is not None:
+            raise OpcodeError(ErrorCode.NOT_FOUND, f"template '{name}' has no version {version}")
+        names = [template.name for template in (await self.storage.templates(limit=1000)).items]
+        hint = did_you_mean(name, names)
+        raise OpcodeError(
+            ErrorCode.NOT_FOUND, f"there is no template '{name}'" + (f"; {hint}" if hint else "")
+        )
+
+    # ---- runs ---------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        workflow: Plan | str | Mapping[str, Any],
+        params: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> RunState:
+        """Start a run and give its state when it has ended; the arguments are those of `start`."""
+        run = await self._made(workflow, params, **options)
+        if isinstance(run, str):
+            return await self.wait(run)
+        self._launch(run)
+        return await asyncio.shield(run.ended)
+
+    async def start(
+        self,
+        workflow: Plan | str | Mapping[str, Any],
+        params: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        """Begin a run and give its id once it is stored; it goes on by itself.
+
+        Args:
+            workflow: a template's name, a definition, or a Plan.
+            params: override the definition's `inputs` key by key.
+            **options: `version` of the template, `agent_id`, `name`, `idempotency_key` (the same key
+                of the same agent gives the same run), `parent` (run and step that it is a child of).
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR or NOT_FOUND; nothing is stored then.
+        """
+        run = await self._made(workflow, params, **options)
+        if isinstance(run, str):
+            return run
+        try:
+            await run.commit()
+        except LogFailed as failed:
+            return await self._already_begun(run.state, failed.error)
+        self._launch(run)
+        return run.state.id
+
+    async def _made(
+        self,
+        workflow: Plan | str | Mapping[str, Any],
+        params: Mapping[str, Any] | None = None,
+        *,
+        version: str | int | None = None,
+        agent_id: str = LOCAL_AGENT,
+        name: str | None = None,
+        idempotency_key: str | None = None,
+        parent: tuple[str, str] | None = None,
+    ) -> Run | str:
+        """A run with its first event, not yet stored, or the id of the one that the key belongs to."""
+        if idempotency_key is not None:
+            known = await self.storage.run_by_key(agent_id, idempotency_key)
+            if known is not None:
+                return known.id
+        template = await self.template(workflow, version) if isinstance(workflow, str) else None
+        plan = self._plan_for(workflow, template)
+        payload: dict[str, Any] = {
+            "format": e.FORMAT,
+            "definition": plan.hash,
+            "name": name or (template.name if template else None),
+            "template_name": template.name if template else None,
+            "template_version": f"v{template.version}" if template else None,
+            "context": plan.definition.context,
+            "inputs": _checked_params(dict(params or {}), template.input_schema if template else None),
+        }
+        if parent is not None:
+            payload["parent_id"], payload["parent_step_id"] = parent
+        if idempotency_key is not None:
+            payload["idempotency_key"] = idempotency_key
+        run_id = self.ids.new()
+        if plan.definition.inputs:
+            defaults = _default_inputs(plan, payload, run_id, agent_id, self.clock.now())
+            payload["inputs"] = {**defaults, **payload["inputs"]}
+        run = Run(self, plan, RunState(run_id, agent_id=agent_id), definition=plan.source)
+        run.record(e.WORKFLOW_STARTED, None, payload)
+        return run
+
+    def _plan_for(self, workflow: Plan | str | Mapping[str, Any], template: TemplateRecord | None) -> Plan:
+        if template is not None:
+            return self._compiled(template.definition_hash, template.definition)
+        if isinstance(workflow, Plan):
+            return workflow
+        return self.plan(workflow)
+
+    def _launch(self, run: Run) -> None:
+        self._runs[run.state.id] = run
+        run.task = asyncio.create_task(run.drive(), name=f"run {run.state.id}")
+
+    async def _already_begun(self, state: RunState, error: OpcodeError) -> str:
+        """The run that another call began with the same key at the same moment."""
+        if error.code is ErrorCode.CONFLICT and state.idempotency_key is not None:
+            known = await self.storage.run_by_key(state.agent_id, state.idempotency_key)
+            if known is not None:
+                return known.id
+        raise error
+
+    async def wait(self, run_id: str, timeout: float | None = None) -> RunState:
+        """The state of a run once it has ended, or as it is after `timeout` seconds.
+
+        Raises:
+            OpcodeError: NOT_FOUND; STORE_ERROR when its log could not be written.
+        """
+        run = self._runs.get(run_id)
+        if run is None:
+            return await self.state(run_id)
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.shield(run.ended)
+        except TimeoutError:
+            return run.state
+
+    async def cancel(self, run_id: str, reason: str = "cancelled by its user") -> RunState:
+        """End a run now, and its children; what is in flight is cancelled.
+
+        Raises:
+            OpcodeError: NOT_FOUND; INVALID_TRANSITION when it has already ended.
+        """
+        run = self._runs.get(run_id)
+        if run is None:
+            state = await self.state(run_id)
+            if state.status in RUN_ENDED:
+                raise OpcodeError(
+                    ErrorCode.INVALID_TRANSITION, f"run {run_id} has already ended: {state.status}"
+                )
+            raise OpcodeError(ErrorCode.CONFLICT, f"run {run_id} does not run in this process")
+        for child in [r for r in self._runs.values() if r.state.parent_id == run_id]:
+            await self.cancel(child.state.id, f"its parent run {run_id} was cancelled")
+        run.end(lambda: run.cancelled(reason))
+        return await self.wait(run_id)
+
+    async def state(self, run_id: str) -> RunState:
+        """A run's state: the live one, or folded from its log.
+
+        Raises:
+            OpcodeError: NOT_FOUND.
+        """
+        run = self._runs.get(run_id)
+        if run is not None:
+            return run.state
+        log = await self.log(run_id)
+        return fold(run_id, log)
+
+    async def log(self, run_id: str) -> list[Event]:
+        """All stored events of a run.
+
+        Raises:
+            OpcodeError: NOT_FOUND.
+        """
+        log: list[Event] = []
+        while True:
+            after = log[-1].sequence if log else 0
+            page = await self.storage.events(EventFilter(workflow_id=run_id, after=after), limit=1000)
+            log.extend(page.items)
+            if len(page.items) < 1000:
+                break
+        if not log:
+            raise OpcodeError(ErrorCode.NOT_FOUND, f"there is no run '{run_id}'")
+        return log
+
+    async def plan_of(self, state: RunState) -> Plan:
+        """The plan that a run follows."""
+        if state.id in self._runs:
+            return self._runs[state.id].plan
+        source = await self.storage.definition(state.definition_hash)
+        if source is None:
+            raise OpcodeError(ErrorCode.NOT_FOUND, f"the definition of run {state.id} is not stored")
+        return self._compiled(state.definition_hash, source)
+
+    async def context_of(self, run_id: str) -> dict[str, Any]:
+        """A run's workflow context."""
+        return dict((await self.state(run_id)).context)
+
+    async def update_context(self, run_id: str, data: dict[str, Any]) -> None:
+        """Merge into the context of a run that has not ended.
+
+        Raises:
+            OpcodeError: NOT_FOUND; CONFLICT when it has ended.
+        """
+        run = self._runs.get(run_id)
+        if run is None:
+            state = await self.state(run_id)
+            raise OpcodeError(
+                ErrorCode.CONFLICT, f"run {run_id} is {state.status}; its context no longer changes"
+            )
+        run.record(e.VARIABLE_SET, None, {"data": data})
+        await run.commit()
+
+    async def find(self, prefix: str) -> RunRecord:
+        """The run whose id begins with `prefix`, among the newest thousand; for people who type.
+
+        Raises:
+            OpcodeError: NOT_FOUND; CONFLICT when several do.
+        """
+        exact = await self.storage.run(prefix)
+        if exact is not None:
+            return exact
+        runs = (await self.storage.runs(RunFilter(), limit=1000)).items
+        found = [run for run in runs if run.id.startswith(prefix) or run.id.endswith(prefix)]
+        if not found:
+            raise OpcodeError(ErrorCode.NOT_FOUND, f"there is no run '{prefix}'")
+        if len(found) > 1:
+            raise OpcodeError(ErrorCode.CONFLICT, f"{len(found)} runs match '{prefix}': write more of the id")
+        return found[0]
+
+    # ---- for the parts of the engine ----------------------------------------------------------
+
+    def forget(self, run: Run) -> None:
+        """A run is no longer driven here."""
+        self._runs.pop(run.state.id, None)
+
+    def breaker(self, action: str) -> Breaker:
+        """The breaker of an action, made at its first failure."""
+        breaker = self.breakers.get(action)
+        if breaker is None:
+            policy = self._breaker_policies.get(action, BreakerPolicy())
+            breaker = self.breakers[action] = Breaker(action, policy)
+        return breaker
+
+    def context_for(self, run: Run, step: StepPlan, step_id: str, scope: Scope) -> ActionContext:
+        """What surrounds one call of an action."""
+        state = run.state
+        key = f"{state.id}:{step_id}:0"
+        correlation = {"workflow_id": state.id, "step_id": step_id, "agent_id": state.agent_id}
+        return ActionContext(
+            run_id=state.id,
+            step_id=step_id,
+            agent_id=state.agent_id,
+            attempt=state.steps[step_id].attempt,
+            idempotency_key=key,
+            deadline=None if step.timeout is None else self.clock.now() + step.timeout,
+            logger=logging.LoggerAdapter(_action_log, correlation),
+            isolator=self.isolator,
+            paths=self.paths,
+            run=Access(run, step_id, scope, key),
+        )
+
+    async def secrets_for(self, run: Run, step: StepPlan) -> dict[str, str]:
+        """The values of the secrets that a step's params need, for the moment of its call.
+
+        Raises:
+            OpcodeError: VAULT_ERROR when there is no vault.
+        """
+        names = set(step.params.secrets)
+        for name in step.params.secret_inputs:
+            if name not in run.state.inputs:
+                names |= run.plan.secret_inputs[name].secrets
+        if not names:
+            return {}
+        if not self.registry.vaults:
+            raise OpcodeError(
+                ErrorCode.VAULT_ERROR,
+                f"the secret '{min(names)}' cannot be read: no vault is installed (pip install opcode-vault)",
+            )
+        vault = self.registry.vaults[0]
+        return {name: await vault.get(name) for name in sorted(names)}
+
+    async def output_of_child(self, run: Run, child_id: str) -> Any:
+        """Wait for a child run to end, holding no place in the pool, and take over its output.
+
+        Raises:
+            OpcodeError: the child's own error when it failed or was cancelled.
+        """
+        await run.commit()
+        child = await self.wait(child_id)
+        if child.status == COMPLETED:
+            return child.output
+        error = child.error or {"code": "STEP_FAILED", "message": f"the child run is {child.status}"}
+        raise OpcodeError(
+            ErrorCode(error["code"]),
+            f"child run {child_id} {child.status}: {error['message']}",
+            details={"workflow_id": child_id, "error": dict(error)},
+        )
+
+    def _compiled(self, definition_hash: str, source: bytes) -> Plan:
+        plan = self._plans.get(definition_hash)
+        if plan is None:
+            plan = self.plan(source)
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[definition_hash] = plan
+        return plan
+
+
+_action_log = logging.getLogger("opcode.action")
+
+
+def _version_number(version: str | int | None) -> int | None:
+    if version is None or isinstance(version, int):
+        return version
+    text = version.removeprefix("v")
+    if text.isdecimal():
+        return int(text)
+    raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r} is not a version; write v1, v2, …")
+
+
+def _checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Params that are JSON, fit the schema and have its defaults.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR with every issue.
+    """
+    check_json(params, "params")
+    if input_schema is None:
+        return params
+    schema = Schema(input_schema)
+    filled = schema.with_defaults(params)
+    issues = schema.issues(
+        {name: value for name, value in filled.items() if value is not None or name in params}, "params"
+    )
+    if issues:
+        more = f", and {len(issues) - 1} more" if len(issues) > 1 else ""
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR,
+            f"{issues[0]}{more}",
+            details={"issues": [issue.to_dict() for issue in issues]},
+        )
+    return filled
+
+
+def _default_inputs(
+    plan: Plan, payload: dict[str, Any], run_id: str, agent_id: str, now: float
+) -> dict[str, Any]:
+    """The definition's inputs, with the templates in them rendered over what was given."""
+    if plan.inputs.static:
+        return dict(plan.inputs.render(Scope(RunState(run_id), Stop())))
+    state = RunState(run_id, agent_id=agent_id)
+    evolve(state, Event(run_id, 1, e.WORKFLOW_STARTED, None, payload, agent_id, now))
+    return dict(plan.inputs.render(Scope(state, Stop())))

@@ -1,0 +1,51 @@
+"""Whatever an action raises, as an error that a person can read."""
+
+from opcode_core.errors import ErrorCode, OpcodeError
+
+
+class StepFailed(Exception):  # noqa: N818
+    """A step failed and nothing on it said what to do about that; `error` is what went wrong."""
+
+    def __init__(self, error: OpcodeError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Halted(Exception):  # noqa: N818
+    """No new step may begin in this place."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class LogFailed(Exception):  # noqa: N818
+    """The storage refused the log, so the run must not go on; `error` says why."""
+
+    def __init__(self, error: OpcodeError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def as_error(raised: BaseException, what: str) -> OpcodeError:
+    """`raised` itself when it was meant for the caller, else EXECUTION_ERROR in plain words."""
+    if isinstance(raised, OpcodeError):
+        return raised
+    if isinstance(raised, TimeoutError):
+        return OpcodeError(
+            ErrorCode.TIMEOUT_ERROR, f"{what} timed out" + (f": {raised}" if str(raised) else "")
+        )
+    kind = type(raised).__name__
+    text = str(raised)[:2000]
+    message = f"{what} raised {kind}: {text}" if text else f"{what} raised {kind}"
+    return OpcodeError(ErrorCode.EXECUTION_ERROR, message, details={"exception": kind})
+
+
+def exhausted(error: OpcodeError, retries: int) -> OpcodeError:
+    """What a step ends with when its last retry failed too."""
+    return OpcodeError(
+        ErrorCode.RETRY_EXHAUSTED,
+        f"failed {retries + 1} times, last with {error.code}: {error.message}",
+        details={"retries": retries, "cause": error.to_dict()},
+        step_id=error.step_id,
+    )

@@ -1,0 +1,138 @@
+"""The action step: params in, the action called, its output checked."""
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from opcode_core import events as e
+from opcode_core.codec import dumps, loads
+from opcode_core.contracts.action import Action, RunEnded
+from opcode_core.engine.breaker import Breaker
+from opcode_core.engine.failure import as_error
+from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.plan import StepPlan
+from opcode_core.redaction import redact
+from opcode_core.scope import Scope
+
+if TYPE_CHECKING:
+    from opcode_core.engine.run import Run
+
+MAX_OUTPUT = 16 * 1024 * 1024
+"""Bytes of JSON that one step may give; what is larger belongs into a file."""
+
+
+def call_at_once(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
+    """Do a step whose action returns at once: None when it completed, else what went wrong."""
+    action = step.action
+    assert action is not None
+    breakers = run.engine.breakers
+    breaker = None
+    try:
+        params = step.params.render(scope)
+        if step.check is not None and not step.check.accepts(params):
+            raise _bad_params(step, params)
+        if breakers and (breaker := breakers.get(action.name)) is not None:
+            _note(run, step_id, breaker.enter(run.engine.clock.monotonic()), breaker)
+        context = run.engine.context_for(run, step, step_id, scope) if action.wants_context else None
+        output = _checked(action.call(params, context), action)
+    except Exception as raised:
+        error = as_error(raised, f"action {action.name}")
+        if error.step_id is None:
+            error.step_id = step_id
+        _count_failure(run, step_id, action, error)
+        return error
+    if breaker is not None:
+        _note(run, step_id, breaker.succeeded(), breaker)
+    run.record(e.STEP_COMPLETED, step_id, {"output": output})
+    return None
+
+
+async def run_action(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> Any:
+    """Do a step whose action takes time, touches the world or needs secrets."""
+    action = step.action
+    assert action is not None
+    secrets = await run.engine.secrets_for(run, step)
+    try:
+        params = step.params.render(scope.with_secrets(secrets) if secrets else scope)
+        if step.check is not None and not step.check.accepts(params):
+            raise _bad_params(step, params)
+        output = await _call(run, step, step_id, scope, action, params)
+        if isinstance(output, RunEnded):
+            output = await run.engine.output_of_child(run, output.run_id)
+        output = _checked(output, action)
+    except OpcodeError as error:
+        if secrets:
+            error.message = redact(error.message, secrets.values())
+            error.details = redact(error.details, secrets.values())
+        raise
+    return redact(output, secrets.values()) if secrets else output
+
+
+async def _call(
+    run: "Run", step: StepPlan, step_id: str, scope: Scope, action: Action, params: dict[str, Any]
+) -> Any:
+    """Call within the pool, past the breaker, after everything before is stored if the world will change."""
+    engine = run.engine
+    breaker = engine.breakers.get(action.name)
+    if breaker is not None:
+        _note(run, step_id, breaker.enter(engine.clock.monotonic()), breaker)
+    context = engine.context_for(run, step, step_id, scope)
+    try:
+        if action.effect == "external":
+            await run.commit()
+        async with engine.pool:
+            output = await engine.runner.run(action, params, context)
+    except Exception as raised:
+        error = as_error(raised, f"action {action.name}")
+        _count_failure(run, step_id, action, error)
+        raise error from None
+    except BaseException:
+        if breaker is not None:
+            breaker.left()
+        raise
+    if breaker is not None:
+        _note(run, step_id, breaker.succeeded(), breaker)
+    return output
+
+
+def _checked(output: Any, action: Action) -> Any:
+    """`output` as the log will give it back, so that nobody ever sees anything else."""
+    try:
+        body = dumps(output)
+    except ValueError as error:
+        if inspect.iscoroutine(output):
+            output.close()
+        raise OpcodeError(
+            ErrorCode.EXECUTION_ERROR, f"action {action.name} returned what is not JSON: {error}"
+        ) from None
+    if len(body) > MAX_OUTPUT:
+        raise OpcodeError(
+            ErrorCode.EXECUTION_ERROR,
+            f"action {action.name} returned {len(body):,} bytes of JSON; at most {MAX_OUTPUT:,} are allowed."
+            " Write large results to a file and return its path",
+            details={"bytes": len(body), "limit": MAX_OUTPUT},
+        )
+    return loads(body)
+
+
+def _bad_params(step: StepPlan, params: dict[str, Any]) -> OpcodeError:
+    assert step.check is not None
+    assert step.action is not None
+    issues = step.check.issues(params, "params")
+    more = f", and {len(issues) - 1} more" if len(issues) > 1 else ""
+    return OpcodeError(
+        ErrorCode.VALIDATION_ERROR,
+        f"action {step.action.name}: {issues[0]}{more}",
+        details={"issues": [issue.to_dict() for issue in issues]},
+    )
+
+
+def _count_failure(run: "Run", step_id: str, action: Action, error: OpcodeError) -> None:
+    if error.code is ErrorCode.CIRCUIT_OPEN:
+        return
+    breaker = run.engine.breaker(action.name)
+    _note(run, step_id, breaker.failed(error.code, run.engine.clock.monotonic()), breaker)
+
+
+def _note(run: "Run", step_id: str, event_type: str | None, breaker: Breaker) -> None:
+    if event_type is not None:
+        run.record(event_type, step_id, {"action": breaker.action, "failures": breaker.failures})

@@ -1,0 +1,88 @@
+"""The parallel step: branches side by side, for all of their outputs or for the first."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from opcode_core import events as e
+from opcode_core.engine.deadline import stop as stop_tasks
+from opcode_core.engine.failure import StepFailed
+from opcode_core.engine.steps.branches import run_together
+from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.plan import ParallelPlan, StepPlan
+from opcode_core.scope import Scope
+from opcode_core.stop import Stop
+
+if TYPE_CHECKING:
+    from opcode_core.engine.run import Run
+
+
+async def run_parallel(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> dict[str, Any]:
+    """Run the branches, at most `max_concurrency` at once."""
+    flow = step.flow
+    assert isinstance(flow, ParallelPlan)
+    branches = _Branches(run, flow, step_id, scope)
+    run.record(e.PARALLEL_STARTED, step_id, {"mode": flow.mode, "branches": len(flow.branches)})
+    output = await (branches.race() if flow.mode == "race" else branches.all())
+    done = {"mode": flow.mode, **({"winner": output["winner"]} if flow.mode == "race" else {})}
+    run.record(e.PARALLEL_COMPLETED, step_id, done)
+    return output
+
+
+class _Branches:
+    def __init__(self, run: "Run", flow: ParallelPlan, step_id: str, scope: Scope) -> None:
+        self.run = run
+        self.flow = flow
+        self.step_id = step_id
+        self.stop = Stop(scope.stop)
+        self.scopes = [scope.within(f"{step_id}.{branch.name}.", stop=self.stop) for branch in flow.branches]
+        self.last: dict[int, str | None] = {}
+
+    async def all(self) -> dict[str, Any]:
+        tasks = self.start()
+        await run_together(tasks, self.stop)
+        return {"mode": "all", "branches": [self.output(i) for i in range(len(tasks))]}
+
+    async def race(self) -> dict[str, Any]:
+        tasks = self.start()
+        try:
+            winner = await self.first(tasks)
+        finally:
+            await stop_tasks(tasks)
+        for index, scope in enumerate(self.scopes):
+            if index != winner:
+                self.run.abandon(scope.prefix, "another branch won the race")
+        return {"mode": "race", "winner": winner, "output": self.output(winner)}
+
+    async def first(self, tasks: list["asyncio.Task[None]"]) -> int:
+        """The first branch to come to a good end."""
+        pending = set(tasks)
+        failures: dict[int, OpcodeError] = {}
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for index in sorted(tasks.index(task) for task in done):
+                try:
+                    tasks[index].result()
+                except StepFailed as failed:
+                    failures[index] = failed.error
+                else:
+                    return index
+        raise OpcodeError(
+            ErrorCode.STEP_FAILED,
+            "every branch of the race failed: " + "; ".join(error.message for error in failures.values()),
+            details={"branches": {str(index): error.to_dict() for index, error in sorted(failures.items())}},
+        )
+
+    def start(self) -> list["asyncio.Task[None]"]:
+        places = asyncio.Semaphore(self.flow.max_concurrency or len(self.flow.branches))
+        return [
+            asyncio.create_task(self.branch(i, places), name=f"branch {scope.prefix}")
+            for i, scope in enumerate(self.scopes)
+        ]
+
+    async def branch(self, index: int, places: asyncio.Semaphore) -> None:
+        async with places:
+            self.last[index] = await self.run.do_block(self.flow.branches[index], self.scopes[index])
+
+    def output(self, index: int) -> Any:
+        last = self.last.get(index)
+        return self.run.state.output_of(self.scopes[index].prefix + last) if last else None

@@ -1,0 +1,242 @@
+"""The in-memory storage: the reference for all others, and the quickest. It ends with the process."""
+
+import base64
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, NoReturn, TypeVar
+
+from opcode_core.codec import dumps, loads
+from opcode_core.contracts.storage import (
+    Commit,
+    EventFilter,
+    Page,
+    RunFilter,
+    RunRecord,
+    TemplateRecord,
+)
+from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.events import Event
+
+Row = TypeVar("Row")
+
+
+class MemoryStorage:
+    """A Storage of plain dicts and lists. Values are shared with the caller, never copied."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, RunRecord] = {}
+        self._run_order: list[tuple[float, str]] = []  # ascending by (started_at, id)
+        self._run_by_key: dict[tuple[str, str], str] = {}
+        self._logs: dict[str, list[Event]] = {}
+        self._all_events: list[Event] = []  # as committed
+        self._definitions: dict[str, bytes] = {}
+        self._contexts: dict[str, dict[str, Any]] = {}
+        self._templates: dict[str, list[TemplateRecord]] = {}
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to let go of: the rows live as long as this object."""
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        """Check all, then apply all."""
+        sequences: dict[str, int] = {}
+        keys: dict[tuple[str, str], str] = {}
+        for commit in commits:
+            self._check(commit, sequences, keys)
+        for commit in commits:
+            self._apply(commit)
+
+    def _check(self, commit: Commit, sequences: dict[str, int], keys: dict[tuple[str, str], str]) -> None:
+        """Raise if `commit` does not follow from what is stored and from the batch before it."""
+        run = commit.run
+        stored = self._runs.get(run.id)
+        end = sequences.get(run.id)
+        if end is None:
+            end = stored.sequence if stored else 0
+        for event in commit.events:
+            end += 1
+            if event.sequence != end or event.workflow_id != run.id:
+                _refuse_event(run.id, end, event)
+        if run.sequence != end:
+            _refuse_row(run, end)
+        sequences[run.id] = end
+        if run.idempotency_key is not None and stored is None:
+            key = (run.agent_id, run.idempotency_key)
+            owner = self._run_by_key.get(key) or keys.setdefault(key, run.id)
+            if owner != run.id:
+                _refuse_key(run, owner)
+
+    def _apply(self, commit: Commit) -> None:
+        run = commit.run
+        log = self._logs.get(run.id)
+        if log is None:
+            log = self._logs[run.id] = []
+            insort(self._run_order, (run.started_at, run.id))
+            if run.idempotency_key is not None:
+                self._run_by_key[run.agent_id, run.idempotency_key] = run.id
+        self._runs[run.id] = run
+        log.extend(commit.events)
+        self._all_events.extend(commit.events)
+        if commit.definition is not None:
+            self._definitions.setdefault(run.definition_hash, commit.definition)
+        if commit.context is not None:
+            self._contexts.setdefault(run.id, {}).update(commit.context)
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """By its id."""
+        return self._runs.get(run_id)
+
+    async def run_by_key(self, agent_id: str, idempotency_key: str) -> RunRecord | None:
+        """By its key."""
+        run_id = self._run_by_key.get((agent_id, idempotency_key))
+        return None if run_id is None else self._runs[run_id]
+
+    async def runs(self, where: RunFilter, limit: int = 50, cursor: str | None = None) -> Page[RunRecord]:
+        """Walk down the order from where the last page ended."""
+        end = len(self._run_order)
+        if cursor is not None:
+            started_at, run_id = _decode(cursor, "runs", float, str)
+            end = bisect_left(self._run_order, (started_at, run_id))
+        newest_first = (self._runs[self._run_order[at][1]] for at in range(end - 1, -1, -1))
+        rows = (run for run in newest_first if _run_matches(run, where))
+        return _page(rows, limit, lambda run: _encode("runs", float(run.started_at), run.id))
+
+    async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
+        """Walk up one run's log, or down everybody's."""
+        if where.workflow_id is not None:
+            start = max(0, where.after or 0)
+            if cursor is not None:
+                start = max(start, *_decode(cursor, "log", int))
+            log = self._logs.get(where.workflow_id, [])
+            following = (log[at] for at in range(start, len(log)))  # the n-th event lies at n - 1
+            rows = (event for event in following if _event_matches(event, where))
+            return _page(rows, limit, lambda event: _encode("log", event.sequence))
+        end = len(self._all_events)
+        if cursor is not None:
+            (position,) = _decode(cursor, "events", int)
+            end = min(end, position)
+        newest_first = ((at, self._all_events[at]) for at in range(end - 1, -1, -1))
+        placed = ((at, event) for at, event in newest_first if _event_matches(event, where))
+        page = _page(placed, limit, lambda row: _encode("events", row[0]))
+        return Page(tuple(event for _, event in page.items), page.cursor)
+
+    async def context(self, run_id: str) -> dict[str, Any]:
+        """All keys that were ever committed, with their last values."""
+        return dict(self._contexts.get(run_id, ()))
+
+    async def definition(self, definition_hash: str) -> bytes | None:
+        """By its hash."""
+        return self._definitions.get(definition_hash)
+
+    async def add_template(self, template: TemplateRecord) -> TemplateRecord:
+        """Append to the versions of its name."""
+        versions = self._templates.setdefault(template.name, [])
+        stored = replace(template, version=len(versions) + 1)
+        versions.append(stored)
+        self._definitions.setdefault(stored.definition_hash, stored.definition)
+        return stored
+
+    async def template(self, name: str, version: int | None = None) -> TemplateRecord | None:
+        """Versions lie in their order, so the n-th is the one at n - 1."""
+        versions = self._templates.get(name, [])
+        number = len(versions) if version is None else version
+        return versions[number - 1] if 1 <= number <= len(versions) else None
+
+    async def templates(
+        self, name: str | None = None, agent_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[TemplateRecord]:
+        """Names in code point order, or one name's versions from the last."""
+        if name is not None:
+            versions: Iterable[TemplateRecord] = reversed(self._templates.get(name, []))
+            if cursor is not None:
+                (below,) = _decode(cursor, "versions", int)
+                versions = (row for row in versions if row.version < below)
+            mine = (row for row in versions if agent_id in (None, row.agent_id))
+            return _page(mine, limit, lambda row: _encode("versions", row.version))
+        names: Iterable[str] = sorted(self._templates)
+        if cursor is not None:
+            (last,) = _decode(cursor, "templates", str)
+            names = (each for each in names if each > last)
+        return _page(self._newest(names, agent_id), limit, lambda row: _encode("templates", row.name))
+
+    def _newest(self, names: Iterable[str], agent_id: str | None) -> Iterator[TemplateRecord]:
+        for name in names:
+            for row in reversed(self._templates[name]):
+                if agent_id in (None, row.agent_id):
+                    yield row
+                    break
+
+
+def _run_matches(run: RunRecord, where: RunFilter) -> bool:
+    return (
+        where.status in (None, run.status)
+        and where.agent_id in (None, run.agent_id)
+        and where.template_name in (None, run.template_name)
+        and where.parent_id in (None, run.parent_id)
+        and (where.since is None or run.started_at >= where.since)
+    )
+
+
+def _event_matches(event: Event, where: EventFilter) -> bool:
+    return (
+        where.step_id in (None, event.step_id)
+        and where.event_type in (None, event.event_type)
+        and (where.since is None or event.timestamp >= where.since)
+        and (where.after is None or event.sequence > where.after)
+    )
+
+
+def _page(rows: Iterator[Row], limit: int, cursor_after: Callable[[Row], str]) -> Page[Row]:
+    if limit < 1:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"limit is {limit}; give 1 or more")
+    items = tuple(islice(rows, limit))
+    more = next(rows, None) is not None
+    return Page(items, cursor_after(items[-1]) if more else None)
+
+
+def _encode(kind: str, *key: float | str) -> str:
+    return base64.urlsafe_b64encode(dumps([kind, *key])).rstrip(b"=").decode("ascii")
+
+
+def _decode(cursor: str, kind: str, *types: type) -> tuple[Any, ...]:
+    """The key in `cursor`, when it is of that kind and exactly what `_encode` writes."""
+    try:
+        found, *key = loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        good = found == kind and [type(part) for part in key] == list(types) and _encode(kind, *key) == cursor
+    except (ValueError, TypeError, RecursionError):
+        good = False
+    if not good:
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR,
+            f"cursor {cursor[:80]!r} is not one of this list; leave it out to begin at the first page",
+            details={"cursor": cursor[:80]},
+        )
+    return tuple(key)
+
+
+def _refuse_event(run_id: str, expected: int, event: Event) -> NoReturn:
+    if event.workflow_id != run_id:
+        raise _conflict(run_id, f"event {event.sequence} in its commit is of run {event.workflow_id}")
+    raise _conflict(run_id, f"the log goes on with event {expected}, not {event.sequence}")
+
+
+def _refuse_row(run: RunRecord, end: int) -> NoReturn:
+    raise _conflict(run.id, f"its row says that the log ends at event {run.sequence}, but it ends at {end}")
+
+
+def _refuse_key(run: RunRecord, owner: str) -> NoReturn:
+    raise _conflict(
+        run.id,
+        f"idempotency key {run.idempotency_key!r} of agent {run.agent_id} belongs to run {owner}",
+        existing_id=owner,
+    )
+
+
+def _conflict(run_id: str, what: str, **details: str) -> OpcodeError:
+    return OpcodeError(
+        ErrorCode.CONFLICT, f"run {run_id}: {what}", details={"workflow_id": run_id, **details}
+    )

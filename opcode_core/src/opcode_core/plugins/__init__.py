@@ -1,0 +1,1 @@
+"""Finding plugins and collecting what they add."""

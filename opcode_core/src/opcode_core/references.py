@@ -1,0 +1,97 @@
+"""Which step a path means, found once when a workflow is compiled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opcode_core.definition import ConditionStep, LoopStep, ParallelStep, StepModel
+
+Segment = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class StepReference:
+    """A step, as seen from a place.
+
+    Attributes:
+        depth: which of the place's prefixes its id hangs on; 0 is the workflow.
+        id: its id below that prefix.
+        rest: the path inside it.
+    """
+
+    depth: int
+    id: str
+    rest: tuple[Segment, ...]
+
+
+class Names:
+    """The steps that can be named from a place: its own siblings, then those of what surrounds it."""
+
+    __slots__ = ("blocks",)
+
+    def __init__(self, blocks: tuple[Mapping[str, StepModel], ...]) -> None:
+        self.blocks = blocks
+
+    def within(self, steps: Sequence[StepModel]) -> "Names":
+        """The names seen from inside a block of `steps`."""
+        return Names((*self.blocks, {step.id: step for step in steps}))
+
+    def known(self) -> list[str]:
+        """All ids that can be named bare."""
+        return [step_id for block in reversed(self.blocks) for step_id in block]
+
+    def find(self, path: Sequence[Segment]) -> StepReference | None:
+        """The step that `path` (what follows `steps.`) begins with, the longest id that fits."""
+        parts = str(path[0]).split(".")
+        for depth in range(len(self.blocks) - 1, -1, -1):
+            if parts[0] in self.blocks[depth]:
+                length = _longest(self.blocks[depth], (*parts, *path[1:]))
+                if length < len(parts):
+                    return None
+                full = (*parts, *path[1:])
+                return StepReference(depth, ".".join(str(part) for part in full[:length]), full[length:])
+        return None
+
+
+def _longest(block: Mapping[str, StepModel], path: Sequence[Segment]) -> int:
+    """How many segments of `path` are a step's id below `block`."""
+    step = block.get(str(path[0]))
+    if step is None:
+        return 0
+    if len(path) > 2:
+        inner = _inside(step, str(path[1]))
+        if inner is not None:
+            deeper = _longest({child.id: child for child in inner}, path[2:])
+            if deeper:
+                return 2 + deeper
+    return 1
+
+
+def _inside(step: StepModel, lane: str) -> Sequence[StepModel] | None:
+    if isinstance(step, ConditionStep):
+        return step.config.branches.get(lane) or (step.config.default if lane == "default" else None)
+    if isinstance(step, LoopStep):
+        return (
+            step.config.body if lane.removeprefix("iter_").isdecimal() and lane.startswith("iter_") else None
+        )
+    if isinstance(step, ParallelStep):
+        number = lane.removeprefix("branch_")
+        if lane.startswith("branch_") and number.isdecimal() and int(number) < len(step.config.branches):
+            return step.config.branches[int(number)]
+    return None
+
+
+def lanes(step: StepModel) -> list[tuple[str, str, Sequence[StepModel]]]:
+    """The blocks inside a step: what ids say of them, where they stand in the definition, their steps."""
+    if isinstance(step, ConditionStep):
+        found: list[tuple[str, str, Any]] = [
+            (name, f"config.branches.{name}", steps) for name, steps in step.config.branches.items()
+        ]
+        return found + ([("default", "config.default", step.config.default)] if step.config.default else [])
+    if isinstance(step, LoopStep):
+        return [("iter_0", "config.body", step.config.body)]
+    if isinstance(step, ParallelStep):
+        return [
+            (f"branch_{i}", f"config.branches[{i}]", steps) for i, steps in enumerate(step.config.branches)
+        ]
+    return []

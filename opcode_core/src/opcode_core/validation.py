@@ -1,0 +1,256 @@
+"""From what somebody wrote to a Definition, or to the list of what is wrong with it."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from opcode_core import definition as d
+from opcode_core.codec import loads
+from opcode_core.issues import InvalidDefinition, Issue, shown
+from opcode_core.suggestions import available, did_you_mean
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_NESTING = 32
+MAX_DEPTH = 200
+MAX_STEPS = 20_000
+
+
+def parse_definition(source: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object in `source`, bounded in size and depth.
+
+    Raises:
+        InvalidDefinition: when it is none.
+    """
+    raw = _parse(source) if isinstance(source, str | bytes) else source
+    if not isinstance(raw, dict):
+        raise InvalidDefinition(
+            [Issue("", f"a workflow is a JSON object, got {shown(raw)}", 'start with {"steps": [...]}')]
+        )
+    check_json(raw)
+    _check_nesting(raw)
+    return raw
+
+
+def read_definition(raw: dict[str, Any]) -> d.Definition:
+    """Check the form of a definition; what its parts mean is the compiler's business.
+
+    Raises:
+        InvalidDefinition: with every issue of the form.
+    """
+    try:
+        return d.Definition.model_validate(_without_extensions(raw))
+    except ValidationError as error:
+        raise InvalidDefinition([_issue(found) for found in error.errors(include_url=False)]) from None
+
+
+def check_json(value: Any, path: str = "") -> None:
+    """Refuse what is not storable JSON, without recursion, so depth cannot hurt.
+
+    Raises:
+        InvalidDefinition: for NaN, infinities, NULs, keys that are not text, other types, or too much depth.
+    """
+    pending: list[tuple[Any, str, int]] = [(value, path, 0)]
+    while pending:
+        item, where, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise InvalidDefinition([Issue(where[:200], f"nested deeper than {MAX_DEPTH} levels")])
+        if isinstance(item, dict):
+            pending.extend(
+                (inner, f"{where}.{key}" if where else str(key), depth + 1) for key, inner in item.items()
+            )
+            faults = [_fault_of_key(key) for key in item]
+        elif isinstance(item, list | tuple):
+            pending.extend((inner, f"{where}[{i}]", depth + 1) for i, inner in enumerate(item))
+            continue
+        else:
+            faults = [_fault_of_scalar(item)]
+        for fault in faults:
+            if fault:
+                raise InvalidDefinition([Issue(where, fault)])
+
+
+def _fault_of_key(key: Any) -> str:
+    return (
+        "" if isinstance(key, str) and "\0" not in key else f"the key {shown(key)} is not a text without NULs"
+    )
+
+
+def _fault_of_scalar(item: Any) -> str:
+    if isinstance(item, str):
+        return "holds a NUL character; remove it" if "\0" in item else ""
+    if isinstance(item, float):
+        return "" if math.isfinite(item) else f"{item} is not a JSON number"
+    return "" if item is None or isinstance(item, bool | int) else f"{shown(item)} has no place in JSON"
+
+
+def _parse(source: str | bytes) -> Any:
+    size = len(source.encode("utf-8", "surrogatepass")) if isinstance(source, str) else len(source)
+    if size > MAX_BYTES:
+        raise InvalidDefinition(
+            [
+                Issue(
+                    "",
+                    f"the definition has {size:,} bytes; at most {MAX_BYTES:,} are allowed",
+                    "keep data out of it and pass it as inputs",
+                )
+            ]
+        )
+    try:
+        return loads(source)
+    except (ValueError, RecursionError) as error:
+        raise InvalidDefinition(
+            [Issue("", _json_fault(source, error), "check commas, quotes and brackets")]
+        ) from None
+
+
+def _json_fault(source: str | bytes, error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 text at byte {error.start} of {len(source)}"
+    return "nested too deeply" if isinstance(error, RecursionError) else f"not JSON: {error}"
+
+
+def _check_nesting(raw: dict[str, Any]) -> None:
+    """Blocks within blocks are bounded before anything recursive looks at them."""
+    pending: list[tuple[Any, str, int]] = [(raw.get("steps"), "steps", 1)]
+    steps = 0
+    while pending:
+        block, where, depth = pending.pop()
+        if depth > MAX_NESTING:
+            raise InvalidDefinition(
+                [
+                    Issue(
+                        where,
+                        f"steps are nested {depth} levels deep; at most {MAX_NESTING} are allowed",
+                        "move the inner steps to a workflow of their own and call it with workflow.run",
+                    )
+                ]
+            )
+        for index, step in enumerate(block if isinstance(block, list) else ()):
+            steps += 1
+            config = step.get("config") if isinstance(step, dict) else None
+            if isinstance(config, dict):
+                at = f"{where}[{index}].config"
+                pending.extend((inner, f"{at}.{key}", depth + 1) for key, inner in _blocks(config))
+    if steps > MAX_STEPS:
+        raise InvalidDefinition(
+            [Issue("steps", f"{steps:,} steps; at most {MAX_STEPS:,} are allowed", "use a loop")]
+        )
+
+
+def _blocks(config: dict[str, Any]) -> list[tuple[str, Any]]:
+    branches = config.get("branches")
+    found = [("body", config.get("body")), ("default", config.get("default"))]
+    if isinstance(branches, dict):
+        found.extend((f"branches.{name}", block) for name, block in branches.items())
+    if isinstance(branches, list):
+        found.extend((f"branches[{i}]", block) for i, block in enumerate(branches))
+    return found
+
+
+def _without_extensions(value: Any, *, free: bool = False) -> Any:
+    """A copy without the `x-` keys of the model's own objects; what users put into free fields stays."""
+    if free:
+        return value
+    if isinstance(value, dict):
+        return {
+            key: _without_extensions(item, free=key in _FREE)
+            for key, item in value.items()
+            if not key.startswith("x-")
+        }
+    return [_without_extensions(item) for item in value] if isinstance(value, list) else value
+
+
+_FREE = frozenset(
+    {"params", "inputs", "context", "metadata", "output", "data_inject", "response_schema", "over"}
+)
+
+
+def _issue(found: Any) -> Issue:
+    """One of pydantic's errors in our words."""
+    location = [part for i, part in enumerate(found["loc"]) if not _is_tag(found["loc"], i)]
+    path = format_path(location)
+    kind, value = found["type"], found.get("input")
+    if kind == "extra_forbidden":
+        known = _known_fields(found["loc"])
+        hint = did_you_mean(str(location[-1]), known) or available(sorted(known))
+        return Issue(path, f"unknown field '{location[-1]}'", hint)
+    if kind == "missing":
+        return Issue(path, f"'{location[-1]}' is missing", _MISSING.get(str(location[-1]), ""))
+    if kind == "union_tag_invalid":
+        tag = str(found["ctx"]["tag"])
+        return Issue(
+            f"{path}.type",
+            f"unknown step type '{tag}'",
+            did_you_mean(tag, d.STEP_TYPES) or f"one of {', '.join(d.STEP_TYPES)}",
+        )
+    if kind == "union_tag_not_found":
+        return Issue(path, f"a step is an object with an id, got {shown(value)}")
+    if kind == "string_pattern_mismatch" and location and location[-1] in ("id", "fallback_step"):
+        return Issue(path, f"{shown(value)} is not a step id", "letters, digits, '_' and '-' only")
+    if kind == "literal_error":
+        return Issue(path, f"{shown(value)} is not allowed here", _choices(value, found["ctx"]["expected"]))
+    if kind == "value_error":
+        return Issue(path, str(found["ctx"]["error"]))
+    message = re.sub(r"^Input should be", "should be", found["msg"])
+    return Issue(path, f"{message}, got {shown(value)}")
+
+
+def _choices(value: Any, expected: str) -> str:
+    names = re.findall(r"'([^']+)'", expected)
+    return did_you_mean(str(value), names) or f"one of {', '.join(names)}"
+
+
+_MISSING = {
+    "steps": 'a workflow needs "steps": [...]',
+    "action": 'an action step names its action, as "http.get"',
+    "id": "give the step an id that its siblings do not have",
+    "config": "this type of step is described by its config",
+}
+_TAGS = frozenset(d.STEP_TYPES)
+
+
+def _is_tag(location: tuple[Any, ...], index: int) -> bool:
+    """Whether that part of pydantic's location is a union's tag and not a place in the JSON."""
+    part, before = location[index], location[index - 1] if index else None
+    return part in _TAGS and (
+        isinstance(before, int) or (index == 1 and before in ("on_complete", "on_error"))
+    )
+
+
+def _known_fields(location: tuple[Any, ...]) -> set[str]:
+    """The fields that the object at `location` may have."""
+    model: Any = d.Definition
+    for index, part in enumerate(location[:-1]):
+        if _is_tag(location, index):
+            model = _STEP_MODELS[part]
+        elif part == "config":
+            model = model.model_fields["config"].annotation or model
+        elif part in ("retry", "on_error") and model is not d.Definition:
+            model = d.Retry if part == "retry" else d.OnError
+        elif part == "options":
+            model = d.Option
+    return set(model.model_fields)
+
+
+_STEP_MODELS: dict[str, type[d.Model]] = {
+    "action": d.ActionStep,
+    "condition": d.ConditionStep,
+    "loop": d.LoopStep,
+    "parallel": d.ParallelStep,
+    "wait": d.WaitStep,
+    "reasoning": d.ReasoningStep,
+}
+
+
+def format_path(parts: list[Any]) -> str:
+    """`steps[0].params.url` from its parts."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
