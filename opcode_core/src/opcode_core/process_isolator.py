@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
 from opcode_core.contracts.isolator import Command, Finished, Limits, Probe
 from opcode_core.errors import ErrorCode, OpcodeError
@@ -197,16 +198,18 @@ class _Pipes:
         self._attached: list[tuple[asyncio.ReadTransport | asyncio.WriteTransport, _Pipe]] = []
 
     async def attach(self, stdin: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        process = self._process
-        for pipe, file in ((self.stdout, process.stdout), (self.stderr, process.stderr)):
-            reading, _ = await loop.connect_read_pipe(lambda pipe=pipe: pipe, file)
-            self._attached.append((reading, pipe))
-        if process.stdin is not None:
-            writing, _ = await loop.connect_write_pipe(lambda: self.stdin, process.stdin)
+        await self._read(self.stdout, self._process.stdout)
+        await self._read(self.stderr, self._process.stderr)
+        if self._process.stdin is not None:
+            loop = asyncio.get_running_loop()
+            writing, _ = await loop.connect_write_pipe(lambda: self.stdin, self._process.stdin)
             self._attached.append((writing, self.stdin))
             writing.write(stdin)
             writing.write_eof()
+
+    async def _read(self, pipe: _Pipe, file: IO[bytes] | None) -> None:
+        reading, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: pipe, file)
+        self._attached.append((reading, pipe))
 
     async def drained(self) -> None:
         """Until both outputs end, but not longer than the grace: someone else may hold them open."""

@@ -1,6 +1,8 @@
 """Filters and pages."""
 
 import pytest
+from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
+from opcode_testkit.storage.suite import StorageSuite
 
 from opcode_core import (
     Commit,
@@ -9,8 +11,6 @@ from opcode_core import (
     RunFilter,
     Storage,
 )
-from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
-from opcode_testkit.storage.suite import StorageSuite
 
 GARBAGE_CURSORS = ("", "x", "!!!", "AAAA", "WzFd", "é", "\ud800", "a" * 10_000, "'; DROP TABLE events; --")
 

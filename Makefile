@@ -1,0 +1,48 @@
+# make demo · test · check · bench · docs — each sets up what it needs.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PACKAGES = opcode_core opcode_http opcode_shell opcode_fs opcode_crypto $(sort $(wildcard plugins/opcode_*))
+READY   = $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench cover format clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY)  ## Install everything into .venv
+
+$(READY): constraints.txt pyproject.toml $(foreach p,$(PACKAGES),$(p)/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "OPCODE needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev $(foreach p,$(PACKAGES),--editable ./$(p))
+	@touch $@
+
+demo: $(READY)  ## Run a believable workflow from start to end
+	@$(BIN)/python examples/demo/demo.py
+
+test: $(READY)  ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## Style, types, layers, docs
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy $(foreach p,$(PACKAGES),$(p)/src) benchmarks examples/demo
+	$(BIN)/lint-imports
+	$(BIN)/python docs/check.py
+
+bench: $(READY)  ## Measure; the table is also written to benchmarks/out/latest.json
+	@$(BIN)/python benchmarks/run.py
+
+cover: $(READY)  ## Tests of the core with its coverage, which must stay above 95 %
+	@$(BIN)/python -m pytest opcode_core/tests tests --cov --cov-report=term --cov-fail-under=95
+
+format: $(READY)  ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) .demo benchmarks/out

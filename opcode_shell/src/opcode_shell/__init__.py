@@ -1,0 +1,1 @@
+"""OPCODE's action for running commands."""

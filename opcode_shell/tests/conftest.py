@@ -1,0 +1,33 @@
+import logging
+from pathlib import Path
+
+import pytest
+from opcode_core.process_isolator import ProcessIsolator
+from opcode_shell.execute import execute
+
+from opcode_core import ActionContext, PathPolicy
+
+
+def context(paths: PathPolicy) -> ActionContext:
+    return ActionContext(
+        run_id="r1",
+        step_id="s1",
+        agent_id="a1",
+        attempt=1,
+        idempotency_key="k1",
+        deadline=None,
+        logger=logging.LoggerAdapter(logging.getLogger("test")),
+        isolator=ProcessIsolator(),
+        paths=paths,
+        run=None,
+    )
+
+
+@pytest.fixture
+def shell(tmp_path: Path):
+    """Call `shell.exec` as the engine does; `paths` are what the program itself may touch."""
+
+    async def call(paths: PathPolicy | None = None, **params):
+        return await execute.call(params, context(paths or PathPolicy()))
+
+    return call

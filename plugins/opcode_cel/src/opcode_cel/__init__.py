@@ -1,0 +1,5 @@
+"""CEL for OPCODE."""
+
+from opcode_cel.engine import CelEngine
+
+__all__ = ["CelEngine"]

@@ -1,0 +1,48 @@
+"""How much one evaluation may use."""
+
+from time import thread_time
+
+from opcode_cel.faults import Overrun
+
+SECONDS = 1.0
+"""Processor time of one evaluation; waiting for other threads does not count."""
+
+ROOM = 16 * 1024 * 1024
+"""Bytes of text and lists that one evaluation may make."""
+
+STRIDE = 256
+"""Units of work between two looks at the clock."""
+
+
+class Meter:
+    """Counts the work of one evaluation; a unit is about one step of the interpreter."""
+
+    __slots__ = ("_deadline", "_left", "_room")
+
+    def __init__(self) -> None:
+        self._left = STRIDE
+        self._room = ROOM
+        self._deadline = thread_time() + SECONDS
+
+    def spend(self, units: int = 1) -> None:
+        """Say that `units` of work are about to be done.
+
+        Raises:
+            Overrun: when the time is up.
+        """
+        self._left -= units
+        if self._left < 0:
+            self._left = STRIDE
+            if thread_time() > self._deadline:
+                raise Overrun(f"took too long: it was stopped after {SECONDS:g} s")
+
+    def make(self, size: int) -> None:
+        """Say that text or a list of `size` bytes is about to be made.
+
+        Raises:
+            Overrun: when it would be too much.
+        """
+        self._room -= size
+        if self._room < 0:
+            raise Overrun(f"makes too much: more than {ROOM // 2**20} MiB of text and lists")
+        self.spend(size // 64)

@@ -1,0 +1,1 @@
+"""OPCODE's runs in a SQL database."""

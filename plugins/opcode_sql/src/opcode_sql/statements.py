@@ -1,0 +1,51 @@
+"""The SQL of everything that is not a list. Written out, since making it would cost more than running it."""
+
+from typing import Final
+
+RUN_COLUMNS: Final = (
+    "id, status, definition_hash, template_name, template_version, agent_id, started_at, updated_at, "
+    "sequence, completed_at, output, error, parent_id, parent_step_id, idempotency_key"
+)
+EVENT_COLUMNS: Final = "workflow_id, sequence, event_type, step_id, payload, agent_id, timestamp"
+TEMPLATE_COLUMNS: Final = (
+    "name, version, definition_hash, body, agent_id, created_at, description, input_schema, "
+    "output_schema, triggers"
+)
+
+# A run whose log is still empty may be there already, and then only follows; any other is refused.
+INSERT_RUN: Final = f"""
+    INSERT INTO workflows ({RUN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
+        sequence = excluded.sequence, completed_at = excluded.completed_at, output = excluded.output,
+        error = excluded.error
+    WHERE workflows.sequence = 0
+"""  # noqa: S608
+UPDATE_RUN: Final = """
+    UPDATE workflows SET status = ?, updated_at = ?, sequence = ?, completed_at = ?, output = ?, error = ?
+    WHERE id = ? AND sequence = ?
+"""
+INSERT_EVENT: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT_DEFINITION: Final = "INSERT INTO definitions (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
+SET_CONTEXT: Final = """
+    INSERT INTO workflow_context (workflow_id, data) VALUES (?, ?)
+    ON CONFLICT (workflow_id) DO UPDATE SET data = excluded.data
+"""
+INSERT_TEMPLATE: Final = """
+    INSERT INTO templates (name, version, definition_hash, agent_id, created_at, description,
+        input_schema, output_schema, triggers)
+    VALUES (?, (SELECT coalesce(max(version), 0) + 1 FROM templates WHERE name = ?), ?, ?, ?, ?, ?, ?, ?)
+    RETURNING version
+"""
+
+RUN: Final = f"SELECT {RUN_COLUMNS} FROM workflows WHERE id = ?"  # noqa: S608
+RUN_BY_KEY: Final = f"SELECT {RUN_COLUMNS} FROM workflows WHERE agent_id = ? AND idempotency_key = ?"  # noqa: S608
+SEQUENCE: Final = "SELECT sequence FROM workflows WHERE id = ?"
+CONTEXT: Final = "SELECT data FROM workflow_context WHERE workflow_id = ?"
+DEFINITION: Final = "SELECT body FROM definitions WHERE hash = ?"
+TEMPLATES: Final = f"SELECT {TEMPLATE_COLUMNS} FROM templates JOIN definitions ON hash = definition_hash"  # noqa: S608
+TEMPLATE: Final = f"{TEMPLATES} WHERE name = ? AND version = ?"
+NEWEST_TEMPLATE: Final = f"{TEMPLATES} WHERE name = ? ORDER BY version DESC LIMIT 1"
+
+FREQUENT_EVENTS: Final = "('step_started', 'step_completed', 'workflow_started', 'workflow_completed')"
+"""Types that are so common that a walk from the newest event meets them at once. They are kept out of
+the index by type, which would otherwise cost a third of a commit."""
