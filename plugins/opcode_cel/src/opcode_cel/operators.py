@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from operator import ge, gt, le, lt
 from typing import Any
+
+from celpy.celtypes import ListType
 
 from opcode_cel.access import settled
 from opcode_cel.faults import Fault
@@ -61,28 +63,23 @@ def _equal_maps(x: Any, y: Any, meter: Meter) -> bool:
 
 
 def has_key(container: Any, key: Any) -> bool:
-    """Whether a map has that key; 1 and true are different keys, 1 and 1.0 the same."""
+    """Whether a map has that key; 1 and 1.0 are the same key, 1 and true are not."""
     if type(key) is str:
         return key in container
-    return key in container and any(kind_of(key) == BOOL or one is not True for one in container if one == key)
+    boolean = kind_of(key) == BOOL
+    return key in container and any((kind_of(one) == BOOL) == boolean for one in container if one == key)
 
 
-def less(x: Any, y: Any) -> bool:
-    """Whether x comes before y; both are numbers, or of one type that has an order."""
-    _check_order(x, y)
-    return bool(x < y)
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Meter], bool]:
+    """An order of numbers, or of two things of one type that has an order."""
 
+    def operator(x: Any, y: Any, _: Meter) -> bool:
+        kind, other = kind_of(x), kind_of(y)
+        if not (kind in NUMBERS and other in NUMBERS) and not (kind == other and kind in _ORDERED):
+            raise Fault(f"{a(kind)} and {a(other)} have no order")
+        return bool(compare(x, y))
 
-def at_most(x: Any, y: Any) -> bool:
-    """Whether x comes before y or is the same."""
-    _check_order(x, y)
-    return bool(x <= y)
-
-
-def _check_order(x: Any, y: Any) -> None:
-    kind, other = kind_of(x), kind_of(y)
-    if not (kind in NUMBERS and other in NUMBERS) and not (kind == other and kind in _ORDERED):
-        raise Fault(f"{a(kind)} and {a(other)} have no order")
+    return operator
 
 
 def contained(item: Any, container: Any, meter: Meter) -> bool:
@@ -109,18 +106,12 @@ def plus(x: Any, y: Any, meter: Meter) -> Any:
         return _number("+", x, y, kind, other)
     if kind == other and kind in {STRING, BYTES, LIST}:
         meter.make((len(x) + len(y)) * (8 if kind == LIST else 1))
-        return Joined((*x, *y)) if kind == LIST else x + y
+        return ListType((*x, *y)) if kind == LIST else x + y
     if kind == DURATION and other == DURATION:
         return checked_duration(lambda: x + y)
     if {kind, other} == {TIMESTAMP, DURATION}:
         return checked_timestamp(lambda: x + y)
     raise _mismatch("+", kind, other)
-
-
-class Joined(list[Any]):
-    """A list that the expression itself made."""
-
-    __slots__ = ()
 
 
 def minus(x: Any, y: Any) -> Any:
@@ -219,10 +210,10 @@ UNARY: dict[str, Callable[[Any], Any]] = {"unary_not": lambda x: not truth(x), "
 BINARY: dict[str, Callable[[Any, Any, Meter], Any]] = {
     "relation_eq": equal,
     "relation_ne": lambda x, y, meter: not equal(x, y, meter),
-    "relation_lt": lambda x, y, _: less(x, y),
-    "relation_le": lambda x, y, _: at_most(x, y),
-    "relation_gt": lambda x, y, _: less(y, x),
-    "relation_ge": lambda x, y, _: at_most(y, x),
+    "relation_lt": _ordered(lt),
+    "relation_le": _ordered(le),
+    "relation_gt": _ordered(gt),
+    "relation_ge": _ordered(ge),
     "relation_in": contained,
     "addition_add": plus,
     "addition_sub": lambda x, y, _: minus(x, y),

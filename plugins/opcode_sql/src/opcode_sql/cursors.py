@@ -28,4 +28,4 @@ def decode(cursor: str, kind: str, *types: type) -> list[Any]:
             f"cursor {cursor[:80]!r} is not one of this list; leave it out to begin at the first page",
             details={"cursor": cursor[:80]},
         )
-    return key
+    return list(key)

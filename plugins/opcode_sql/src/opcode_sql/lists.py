@@ -63,7 +63,7 @@ def events(where: EventFilter, limit: int, cursor: str | None) -> tuple[str, lis
         if cursor is not None:
             select.where("sequence > ?", *decode(cursor, "log", int))
         return select.page("sequence", limit)
-    if where.event_type is not None and f"'{where.event_type}'" not in FREQUENT_EVENTS:
+    if where.event_type is not None and where.event_type not in FREQUENT_EVENTS:
         # Says nothing new, but lets SQLite see that the index holds every such event.
         select.where(f"event_type NOT IN {FREQUENT_EVENTS}")
     if cursor is not None:

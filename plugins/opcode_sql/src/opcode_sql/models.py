@@ -43,9 +43,7 @@ class Workflow(Table, table=True):
             "id",
             where="template_name IS NOT NULL",
         ),
-        _partial_index(
-            "workflows_by_parent", "parent_id", "started_at", "id", where="parent_id IS NOT NULL"
-        ),
+        _partial_index("workflows_by_parent", "parent_id", "started_at", "id", where="parent_id IS NOT NULL"),
         _partial_index(
             "workflows_by_key",
             "agent_id",
@@ -86,7 +84,7 @@ class EventRow(Table, table=True):
     )
 
     # In SQLite only an INTEGER PRIMARY KEY numbers itself.
-    position: int = Field(primary_key=True, sa_type=BigInteger().with_variant(Integer, "sqlite"))  # type: ignore[call-overload]
+    position: int = Field(primary_key=True, sa_type=BigInteger().with_variant(Integer, "sqlite"))
     workflow_id: str = Field(sa_type=Text)
     sequence: int = Field(sa_type=BigInteger)
     event_type: str = Field(sa_type=Text)

@@ -38,14 +38,18 @@ def prepare(commit: Commit) -> Prepared:
             a value that is not JSON.
     """
     run, events = commit.run, commit.events
-    base = run.sequence - len(events)
-    expected = base
+    base = expected = run.sequence - len(events)
+    if events and events[-1].sequence != run.sequence:
+        raise conflict(
+            run.id,
+            f"its row says that the log ends at event {run.sequence}, but the last one is {events[-1].sequence}",
+        )
     for event in events:
         expected += 1
         if event.sequence != expected or event.workflow_id != run.id:
             raise _not_in_line(run, event, expected)
     if base < 0:
-        raise conflict(run.id, f"its row says that the log ends at event {run.sequence}, but it has {len(events)}")
+        raise conflict(run.id, f"its log begins with event {base + 1}, not 1")
     try:
         # The tuple in the columns' order; this line is half of what a commit costs.
         rows = [
@@ -106,8 +110,7 @@ def run_changes(item: Prepared) -> tuple[Any, ...]:
 
 def run_of(row: tuple[Any, ...]) -> RunRecord:
     """The run in a row of `statements.RUN_COLUMNS`."""
-    *start, output, error, parent_id, parent_step_id, idempotency_key = row
-    return RunRecord(*start, from_json(output), from_json(error), parent_id, parent_step_id, idempotency_key)
+    return RunRecord(*row[:10], *map(from_json, row[10:12]), *row[12:])
 
 
 def event_of(row: tuple[Any, ...]) -> Event:
@@ -118,8 +121,7 @@ def event_of(row: tuple[Any, ...]) -> Event:
 
 def template_of(row: tuple[Any, ...]) -> TemplateRecord:
     """The template in a row of `statements.TEMPLATE_COLUMNS`."""
-    *start, input_schema, output_schema, triggers = row
-    return TemplateRecord(*start, from_json(input_schema), from_json(output_schema), from_json(triggers))
+    return TemplateRecord(*row[:7], *map(from_json, row[7:]))
 
 
 def conflict(run_id: str, what: str, **details: str) -> OpcodeError:

@@ -58,6 +58,7 @@ def upgrade(connect: Callable[[], sqlite3.Connection]) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    # Else it tells everybody who makes a database which dialect it is in.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
     try:
         with engine.connect() as connection:

@@ -46,6 +46,6 @@ TEMPLATES: Final = f"SELECT {TEMPLATE_COLUMNS} FROM templates JOIN definitions O
 TEMPLATE: Final = f"{TEMPLATES} WHERE name = ? AND version = ?"
 NEWEST_TEMPLATE: Final = f"{TEMPLATES} WHERE name = ? ORDER BY version DESC LIMIT 1"
 
-FREQUENT_EVENTS: Final = "('step_started', 'step_completed', 'workflow_started', 'workflow_completed')"
+FREQUENT_EVENTS: Final = ("step_started", "step_completed", "workflow_started", "workflow_completed")
 """Types that are so common that a walk from the newest event meets them at once. They are kept out of
-the index by type, which would otherwise cost a third of a commit."""
+the index by type, which would otherwise cost a third of a commit. As text it is SQL's own list."""

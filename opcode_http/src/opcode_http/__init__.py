@@ -1,0 +1,1 @@
+"""OPCODE's actions for HTTP."""

@@ -1,0 +1,67 @@
+"""Connecting, to addresses that were checked and to no others."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+
+import httpcore2
+
+from opcode_http.addresses import AddressPolicy
+from opcode_http.errors import denied, failed
+
+_TRY_NEXT_AFTER = 3.0
+"""Seconds that an address may take to answer while there are others to try."""
+
+
+class CheckedBackend(httpcore2.AsyncNetworkBackend):
+    """Resolves a name once, checks every address that it has, and connects to one of just these.
+
+    Were the name resolved again to connect, its owner could answer differently the second time.
+    """
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to the first address that answers.
+
+        Raises:
+            OpcodeError: PERMISSION_DENIED when any address of the host is refused, EXECUTION_ERROR
+                when it has none.
+        """
+        addresses = await _resolve(host, port)
+        for address in addresses:
+            if why := self._policy.refusal(address, port):
+                raise denied(_refused(host, port, address, why), host=host, port=port, address=address)
+        *others, last = addresses
+        for address in others:
+            try:
+                return await self._inner.connect_tcp(
+                    address, port, _TRY_NEXT_AFTER, local_address, socket_options
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else "it is not a host name"
+        raise failed(f"cannot find the host {host!r}: {reason}", host=host) from None
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _refused(host: str, port: int, address: str, why: str) -> str:
+    name = f"{host}:{port}" if host == address else f"{host}:{port} (which is {address})"
+    return f"http.* may not connect to {name}: {why}"

@@ -1,0 +1,238 @@
+"""The storage in a SQLite file."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from opcode_core import (
+    Commit,
+    ErrorCode,
+    Event,
+    EventFilter,
+    OpcodeError,
+    Page,
+    RunFilter,
+    RunRecord,
+    TemplateRecord,
+    dumps,
+    loads,
+)
+from opcode_sql import lists, rows, schema, statements
+from opcode_sql.connection import connect, create_file, use_write_ahead_log
+from opcode_sql.cursors import encode
+from opcode_sql.failures import store_error
+from opcode_sql.location import Location
+
+
+class SqliteStorage:
+    """A Storage in one file, written and read in the event loop.
+
+    A commit takes less time than handing it to a thread and back would.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self._open_db: sqlite3.Connection | None = None
+
+    # -- opening and closing
+
+    async def open(self) -> None:
+        """Open the file, make it if it is missing, and migrate it if it is older."""
+        if self._open_db is not None:
+            return
+        with self._failures("opening"):
+            create_file(self.location.path)
+            db = connect(self.location)
+            try:
+                self._prepare_schema(db)
+            except BaseException:
+                db.close()
+                raise
+        self._open_db = db
+
+    def _prepare_schema(self, db: sqlite3.Connection) -> None:
+        current = schema.is_current(db, self.location.path)
+        use_write_ahead_log(db, self.location)
+        if not current:
+            schema.upgrade(lambda: connect(self.location))
+
+    async def close(self) -> None:
+        """Close the file; SQLite then puts everything into it."""
+        db, self._open_db = self._open_db, None
+        if db is not None:
+            with self._failures("closing"):
+                db.close()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._open_db is None:
+            raise OpcodeError(
+                ErrorCode.STORE_ERROR,
+                f"the database {self.location.path} is not open",
+                details={"path": str(self.location.path)},
+            )
+        return self._open_db
+
+    # -- writing
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        """One transaction, with one statement for all events."""
+        prepared = [rows.prepare(commit) for commit in commits]
+        with self._transaction() as db:
+            for item in prepared:
+                self._put_run(db, item)
+                self._put_parts(db, item.commit)
+            db.executemany(statements.INSERT_EVENT, [row for item in prepared for row in item.events])
+
+    def _put_run(self, db: sqlite3.Connection, item: rows.Prepared) -> None:
+        try:
+            if item.base == 0:
+                done = db.execute(statements.INSERT_RUN, rows.run_row(item))
+            else:
+                done = db.execute(statements.UPDATE_RUN, rows.run_changes(item))
+        except sqlite3.IntegrityError:
+            raise self._key_taken(db, item.commit.run) from None
+        if done.rowcount == 0:
+            raise self._not_next(db, item)
+
+    def _put_parts(self, db: sqlite3.Connection, commit: Commit) -> None:
+        if commit.definition is not None:
+            db.execute(statements.INSERT_DEFINITION, (commit.run.definition_hash, commit.definition))
+        if commit.context is not None:
+            row = db.execute(statements.CONTEXT, (commit.run.id,)).fetchone()
+            merged = {**(loads(row[0]) if row else {}), **commit.context}
+            db.execute(statements.SET_CONTEXT, (commit.run.id, dumps(merged).decode()))
+
+    def _not_next(self, db: sqlite3.Connection, item: rows.Prepared) -> OpcodeError:
+        run = item.commit.run
+        row = db.execute(statements.SEQUENCE, (run.id,)).fetchone()
+        stored = row[0] if row else 0
+        return rows.conflict(run.id, f"the log goes on with event {stored + 1}, not {item.base + 1}")
+
+    def _key_taken(self, db: sqlite3.Connection, run: RunRecord) -> OpcodeError:
+        owner = db.execute(statements.RUN_BY_KEY, (run.agent_id, run.idempotency_key)).fetchone()
+        return rows.conflict(
+            run.id,
+            f"idempotency key {run.idempotency_key!r} of agent {run.agent_id} belongs to run {owner[0]}",
+            existing_id=owner[0],
+        )
+
+    async def add_template(self, template: TemplateRecord) -> TemplateRecord:
+        """The version is counted where it is written, so two processes never give the same."""
+        with self._transaction() as db:
+            db.execute(statements.INSERT_DEFINITION, (template.definition_hash, template.definition))
+            values = (
+                template.name,
+                template.name,
+                template.definition_hash,
+                template.agent_id,
+                template.created_at,
+                template.description,
+                rows.to_json(template.input_schema),
+                rows.to_json(template.output_schema),
+                rows.to_json(template.triggers),
+            )
+            ((version,),) = db.execute(statements.INSERT_TEMPLATE, values).fetchall()
+        return replace(template, version=version)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done inside it, or nothing."""
+        db = self._db
+        with self._failures("writing to"):
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            finally:
+                # Some failures, such as a full disk, have rolled back by themselves.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+    @contextmanager
+    def _failures(self, doing: str) -> Iterator[None]:
+        """Turn what SQLite and the file system raise into errors for people."""
+        try:
+            yield
+        except (UnicodeEncodeError, OverflowError, ValueError) as error:
+            # Raised where Python hands a value to SQLite, before anything is run.
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR, f"a value cannot be stored: {_why(error)}"
+            ) from None
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(error, self.location.path, doing) from error
+
+    # -- reading
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        db = self._db
+        with self._failures("reading"):
+            return db.execute(sql, values).fetchall()
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """By its id."""
+        found = self._rows(statements.RUN, (run_id,))
+        return rows.run_of(found[0]) if found else None
+
+    async def run_by_key(self, agent_id: str, idempotency_key: str) -> RunRecord | None:
+        """By its key."""
+        found = self._rows(statements.RUN_BY_KEY, (agent_id, idempotency_key))
+        return rows.run_of(found[0]) if found else None
+
+    async def context(self, run_id: str) -> dict[str, Any]:
+        """The JSON object of that run."""
+        found = self._rows(statements.CONTEXT, (run_id,))
+        return dict(loads(found[0][0])) if found else {}
+
+    async def definition(self, definition_hash: str) -> bytes | None:
+        """By its hash."""
+        found = self._rows(statements.DEFINITION, (definition_hash,))
+        return bytes(found[0][0]) if found else None
+
+    async def template(self, name: str, version: int | None = None) -> TemplateRecord | None:
+        """By name, with a version or the newest."""
+        if version is None:
+            found = self._rows(statements.NEWEST_TEMPLATE, (name,))
+        else:
+            found = self._rows(statements.TEMPLATE, (name, version))
+        return rows.template_of(found[0]) if found else None
+
+    async def runs(self, where: RunFilter, limit: int = 50, cursor: str | None = None) -> Page[RunRecord]:
+        """By the index that the filter allows."""
+        found = self._rows(*lists.runs(where, limit, cursor))
+        items = tuple(map(rows.run_of, found[:limit]))
+        return Page(items, encode("runs", items[-1].started_at, items[-1].id) if len(found) > limit else None)
+
+    async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
+        """By the run's log, by type, or from the newest."""
+        found = self._rows(*lists.events(where, limit, cursor))
+        items = tuple(map(rows.event_of, found[:limit]))
+        if len(found) <= limit:
+            return Page(items)
+        if where.workflow_id is not None:
+            return Page(items, encode("log", items[-1].sequence))
+        return Page(items, encode("events", found[limit - 1][-1]))
+
+    async def templates(
+        self, name: str | None = None, agent_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[TemplateRecord]:
+        """By the primary key."""
+        if name is None:
+            found = self._rows(*lists.templates(agent_id, limit, cursor))
+        else:
+            found = self._rows(*lists.versions(name, agent_id, limit, cursor))
+        items = tuple(map(rows.template_of, found[:limit]))
+        if len(found) <= limit:
+            return Page(items)
+        last = items[-1]
+        return Page(
+            items, encode("templates", last.name) if name is None else encode("versions", last.version)
+        )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "a name holds half of a surrogate pair, which is no text"
+    return str(error)
