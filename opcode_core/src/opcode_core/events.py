@@ -1,5 +1,6 @@
 """What happened in a run, as facts that are never changed."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 FORMAT: Final = 1
@@ -63,7 +64,7 @@ class Event(NamedTuple):
     sequence: int
     event_type: str
     step_id: str | None
-    payload: dict[str, Any]
+    payload: Mapping[str, Any]
     agent_id: str
     timestamp: float
 

@@ -63,7 +63,7 @@ class StepState:
     reason: str | None = None
     results: dict[int, Any] | None = None
     block: bool = False
-    choice: dict[str, Any] | None = None
+    choice: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)

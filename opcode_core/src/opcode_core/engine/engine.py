@@ -21,6 +21,7 @@ from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
+from opcode_core.engine.starting import checked_params, default_inputs, version_number
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.issues import Issue
@@ -30,10 +31,8 @@ from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
 from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
-from opcode_core.state import COMPLETED, RUN_ENDED, RunState, evolve, fold
-from opcode_core.stop import Stop
+from opcode_core.state import COMPLETED, RUN_ENDED, RunState, fold
 from opcode_core.suggestions import did_you_mean
-from opcode_core.validation import check_json
 
 LOCAL_AGENT = "local"
 """Whom a run belongs to when nobody says."""
@@ -166,7 +165,7 @@ class Engine:
         Raises:
             OpcodeError: NOT_FOUND, with the nearest name.
         """
-        found = await self.storage.template(name, _version_number(version))
+        found = await self.storage.template(name, version_number(version))
         if found is not None:
             return found
         if version is not None and await self.storage.template(name) is not None:
@@ -244,7 +243,7 @@ class Engine:
             "template_name": template.name if template else None,
             "template_version": f"v{template.version}" if template else None,
             "context": plan.definition.context,
-            "inputs": _checked_params(dict(params or {}), template.input_schema if template else None),
+            "inputs": checked_params(dict(params or {}), template.input_schema if template else None),
         }
         if parent is not None:
             payload["parent_id"], payload["parent_step_id"] = parent
@@ -252,7 +251,7 @@ class Engine:
             payload["idempotency_key"] = idempotency_key
         run_id = self.ids.new()
         if plan.definition.inputs:
-            defaults = _default_inputs(plan, payload, run_id, agent_id, self.clock.now())
+            defaults = default_inputs(plan, payload, run_id, agent_id, self.clock.now())
             payload["inputs"] = {**defaults, **payload["inputs"]}
         run = Run(self, plan, RunState(run_id, agent_id=agent_id), definition=plan.source)
         run.record(e.WORKFLOW_STARTED, None, payload)
@@ -465,47 +464,3 @@ class Engine:
 
 
 _action_log = logging.getLogger("opcode.action")
-
-
-def _version_number(version: str | int | None) -> int | None:
-    if version is None or isinstance(version, int):
-        return version
-    text = version.removeprefix("v")
-    if text.isdecimal():
-        return int(text)
-    raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r} is not a version; write v1, v2, …")
-
-
-def _checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Params that are JSON, fit the schema and have its defaults.
-
-    Raises:
-        OpcodeError: VALIDATION_ERROR with every issue.
-    """
-    check_json(params, "params")
-    if input_schema is None:
-        return params
-    schema = Schema(input_schema)
-    filled = schema.with_defaults(params)
-    issues = schema.issues(
-        {name: value for name, value in filled.items() if value is not None or name in params}, "params"
-    )
-    if issues:
-        more = f", and {len(issues) - 1} more" if len(issues) > 1 else ""
-        raise OpcodeError(
-            ErrorCode.VALIDATION_ERROR,
-            f"{issues[0]}{more}",
-            details={"issues": [issue.to_dict() for issue in issues]},
-        )
-    return filled
-
-
-def _default_inputs(
-    plan: Plan, payload: dict[str, Any], run_id: str, agent_id: str, now: float
-) -> dict[str, Any]:
-    """The definition's inputs, with the templates in them rendered over what was given."""
-    if plan.inputs.static:
-        return dict(plan.inputs.render(Scope(RunState(run_id), Stop())))
-    state = RunState(run_id, agent_id=agent_id)
-    evolve(state, Event(run_id, 1, e.WORKFLOW_STARTED, None, payload, agent_id, now))
-    return dict(plan.inputs.render(Scope(state, Stop())))

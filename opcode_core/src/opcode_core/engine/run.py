@@ -2,24 +2,21 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
-from opcode_core.contracts.expression import Program
 from opcode_core.contracts.storage import Commit, RunRecord
-from opcode_core.engine import steps
-from opcode_core.engine.deadline import stop as stop_tasks
 from opcode_core.engine.deadline import within
-from opcode_core.engine.failure import Halted, LogFailed, StepFailed, exhausted
-from opcode_core.engine.retry import pause_before
+from opcode_core.engine.door import NOTHING, Door
+from opcode_core.engine.failure import Halted, LogFailed, StepFailed
+from opcode_core.engine.outermost import Outermost
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
-from opcode_core.plan import Block, Plan, StepPlan
+from opcode_core.plan import Plan
 from opcode_core.scope import Scope
-from opcode_core.state import COMPLETED, FAILED, PENDING, STEP_ENDED, RunState, evolve
+from opcode_core.state import COMPLETED, STEP_ENDED, RunState, evolve
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("opcode.engine")
 
-NOTHING: dict[str, Any] = {}
-BLOCK: dict[str, Any] = {"block": True}
 TURN = 0.005
 """Seconds of uninterrupted work after which other runs get their turn."""
 BATCH = 512
@@ -46,12 +41,13 @@ class Run:
         self.state = state
         self.stop = Stop()
         self.scope = Scope(state, self.stop)
+        self.door = Door(self)
         self.failure: OpcodeError | None = None
         self.ended: asyncio.Future[RunState] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
         self._definition = definition
         self._now = engine.clock.now
-        self._recorded: list[Event] = []
+        self.unstored: list[Event] = []
         self._context_changed = False
         self._writing = asyncio.Lock()
         self._ending: Callable[[], None] | None = None
@@ -59,12 +55,14 @@ class Run:
 
     # ---- the log ------------------------------------------------------------------------------
 
-    def record(self, event_type: str, step_id: str | None = None, payload: dict[str, Any] = NOTHING) -> None:
+    def record(
+        self, event_type: str, step_id: str | None = None, payload: Mapping[str, Any] = NOTHING
+    ) -> None:
         """Let something have happened."""
         state = self.state
         event = Event(state.id, state.sequence + 1, event_type, step_id, payload, state.agent_id, self._now())
         evolve(state, event)
-        self._recorded.append(event)
+        self.unstored.append(event)
         if event_type == e.VARIABLE_SET:
             self._context_changed = True
 
@@ -75,9 +73,9 @@ class Run:
             LogFailed: when the storage refuses; the run cannot go on in this process then.
         """
         async with self._writing:
-            if not self._recorded:
+            if not self.unstored:
                 return
-            recorded, self._recorded = self._recorded, []
+            recorded, self.unstored = self.unstored, []
             context = dict(self.state.context) if self._context_changed or self._definition else None
             commit = Commit(record_of(self.state), recorded, self._definition, context)
             self._context_changed = False
@@ -89,7 +87,7 @@ class Run:
 
     async def breathe(self) -> None:
         """Give other runs their turn, and keep what is not yet stored small."""
-        if len(self._recorded) >= BATCH:
+        if len(self.unstored) >= BATCH:
             await self.commit()
         if self.engine.clock.monotonic() - self._turn_began > TURN:
             await asyncio.sleep(0)
@@ -121,6 +119,12 @@ class Run:
         finally:
             self.engine.forget(self)
 
+    def fail(self, error: OpcodeError) -> None:
+        """An outermost step failed: nothing new begins, and the first such error is the run's."""
+        if self.failure is None:
+            self.failure = error
+            self.stop.request("the run failed")
+
     def end(self, ending: Callable[[], None]) -> None:
         """Stop all work and let `ending` record how the run ended."""
         if self._ending is None and not self.state.ended and self.task is not None:
@@ -131,11 +135,11 @@ class Run:
     async def _within_deadline(self) -> None:
         timeout = self.plan.timeout
         if timeout is None:
-            await self._drive_graph()
+            await Outermost(self).drive()
             return
         left = max(self.state.started_at + timeout - self._now(), 0.0)
         try:
-            await within(left, self._drive_graph(), f"run {self.state.id}")
+            await within(left, Outermost(self).drive(), f"run {self.state.id}")
         except TimeoutError:
             self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": timeout})
             self._ending = self._timed_out
@@ -154,7 +158,7 @@ class Run:
             self.record(e.ERROR_HANDLER_INVOKED, None, {"handler": hook.id, "error": error.to_dict()})
         scope = Scope(self.state, Stop())
         with suppress(StepFailed, Halted):  # recorded as the hook's own failure
-            await self.do(hook, scope)
+            await self.door.do(hook, scope)
 
     def _finish(self) -> None:
         if self.failure is not None:
@@ -217,256 +221,6 @@ class Run:
         for step_id in reversed(begun):
             self.record(e.STEP_SKIPPED, step_id, {"reason": reason})
 
-    # ---- the graph ----------------------------------------------------------------------------
-
-    async def _drive_graph(self) -> None:
-        """Start each outermost step as soon as everything that it waits for has ended."""
-        plan, scope = self.plan, self.scope
-        waits = list(plan.waits)
-        ready = deque(index for index, count in enumerate(waits) if count == 0)
-        tasks: dict[asyncio.Task[None], int] = {}
-        began = 0
-        try:
-            while ready or tasks:
-                while ready and self.stop.reason is None:
-                    index = ready.popleft()
-                    step = plan.steps[index]
-                    if step.at_once and index not in plan.owners and self._done_at_once(step, scope):
-                        self._release(index, waits, ready)
-                        began += 1
-                        if not began & 31:
-                            await self.breathe()
-                    elif self._is_spare(index):
-                        self._release(index, waits, ready)
-                    else:
-                        tasks[asyncio.create_task(self.do(step, scope), name=f"step {step.id}")] = index
-                if self.stop.reason is not None:
-                    ready.clear()
-                if tasks:
-                    await self._await_any(tasks, waits, ready)
-        finally:
-            await stop_tasks(tasks)
-
-    async def _await_any(
-        self, tasks: dict["asyncio.Task[None]", int], waits: list[int], ready: deque[int]
-    ) -> None:
-        if self._recorded:
-            await self.commit()
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in sorted(done, key=tasks.__getitem__):
-            index = tasks.pop(task)
-            try:
-                task.result()
-            except StepFailed as failed:
-                self._fail(failed.error)
-            except Halted:
-                pass
-            self._release(index, waits, ready)
-
-    def _release(self, index: int, waits: list[int], ready: deque[int]) -> None:
-        for child in self.plan.children[index]:
-            waits[child] -= 1
-            if waits[child] == 0:
-                ready.append(child)
-
-    def _is_spare(self, index: int) -> bool:
-        """Whether this step only stands in for others, and none of them needs it."""
-        owners = self.plan.owners.get(index)
-        if owners is None:
-            return False
-        step_id = self.plan.steps[index].id
-        done = self.state.steps
-        if any(done[self.plan.steps[owner].id].fallback == step_id for owner in owners):
-            return False
-        if step_id not in done:
-            self.record(e.STEP_SKIPPED, step_id, {"reason": "not needed as a fallback"})
-        return True
-
-    def _fail(self, error: OpcodeError) -> None:
-        if self.failure is None:
-            self.failure = error
-            self.stop.request("the run failed")
-
-    def _done_at_once(self, step: StepPlan, scope: Scope) -> bool:
-        """Do an outermost step in place; False when it has to be tried again, which takes time."""
-        step_id = step.id
-        state = self.state.steps.get(step_id)
-        if state is not None:
-            return state.status in STEP_ENDED and state.status != FAILED
-        try:
-            if not self._begin(step, step_id, scope):
-                return True
-            error = steps.call_at_once(self, step, step_id, scope)
-            if error is None:
-                return True
-            if self._may_retry(step, error, 1, scope):
-                self._retrying(step, step_id, error, 1)
-                return False
-            self._failed(step, step_id, error, 1)
-        except StepFailed as failed:
-            self._fail(failed.error)
-        return True
-
-    # ---- the door -----------------------------------------------------------------------------
-
-    async def do_block(self, block: Block, scope: Scope) -> str | None:
-        """Do a block's steps one after another; the id of the last that completed, whose output is the block's."""
-        last = None
-        for step in block.steps:
-            if step.id in block.fallbacks:
-                continue
-            while True:
-                await self.do(step, scope)
-                state = self.state.steps[scope.prefix + step.id]
-                if state.status == COMPLETED:
-                    last = step.id
-                if state.fallback is None:
-                    break
-                step = next(s for s in block.steps if scope.prefix + s.id == state.fallback)  # noqa: PLW2901
-        return last
-
-    async def do(self, step: StepPlan, scope: Scope) -> None:
-        """Do a step, known by its full id, unless the log says that it is done.
-
-        Raises:
-            StepFailed: when it failed and nothing on it says what to do about that.
-            Halted: when it could not begin, or not go on, because its surroundings stop.
-        """
-        step_id = scope.prefix + step.id
-        state = self.state.steps.get(step_id)
-        if state is not None and state.status in STEP_ENDED:
-            if state.status == FAILED and state.fallback is None:
-                raise StepFailed(OpcodeError.from_dict(state.error or {}))
-            return
-        if (reason := scope.stop.requested) is not None:
-            raise Halted(reason)
-        attempt = 1
-        if state is None or state.status == PENDING:
-            if not self._begin(step, step_id, scope):
-                return
-        else:
-            attempt = state.attempt
-            await self._again(step, step_id, scope, attempt)
-            attempt += 1
-        try:
-            await self._attempts(step, step_id, scope, attempt)
-        except Halted as halted:
-            if self.state.steps[step_id].status not in STEP_ENDED:
-                self.record(e.STEP_SKIPPED, step_id, {"reason": halted.reason})
-            raise
-
-    async def _attempts(self, step: StepPlan, step_id: str, scope: Scope, attempt: int) -> None:
-        while True:
-            error = await self._attempt(step, step_id, scope)
-            if error is None:
-                return
-            if not self._may_retry(step, error, attempt, scope):
-                self._failed(step, step_id, error, attempt)
-                return
-            self._retrying(step, step_id, error, attempt)
-            await self._again(step, step_id, scope, attempt)
-            attempt += 1
-
-    async def _attempt(self, step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
-        """Try once: None when the step ended well."""
-        if step.at_once:
-            return steps.call_at_once(self, step, step_id, scope)
-        try:
-            work = steps.BODIES[step.type](self, step, step_id, scope)
-            output = await within(step.timeout, work, f"step {step_id}")
-        except StepFailed as failed:
-            error = failed.error
-        except TimeoutError:
-            error = OpcodeError(
-                ErrorCode.TIMEOUT_ERROR,
-                f"step '{step_id}' took longer than its timeout of {step.timeout:g} s",
-                details={"timeout": step.timeout},
-            )
-        except OpcodeError as raised:
-            error = raised
-        else:
-            self.record(e.STEP_COMPLETED, step_id, {"output": output})
-            return None
-        self.abandon(f"{step_id}.", "the step around it failed")
-        return _about(error, step_id)
-
-    def _begin(self, step: StepPlan, step_id: str, scope: Scope) -> bool:
-        """Ask the guard and start; False when the step is skipped."""
-        try:
-            if step.guard is not None and not self._guard(step.guard, step.guard_source, scope):
-                self.record(
-                    e.STEP_SKIPPED, step_id, {"reason": f"its condition is false: {step.guard_source}"}
-                )
-                return False
-        except OpcodeError as error:
-            self.record(e.STEP_STARTED, step_id)
-            self._failed(step, step_id, _about(error, step_id), 1)
-            return False
-        self.record(e.STEP_STARTED, step_id, NOTHING if step.flow is None else BLOCK)
-        return True
-
-    def _guard(self, guard: Program, source: str, scope: Scope) -> bool:
-        names = scope.names
-        names["steps"].missed = None
-        try:
-            value = guard.evaluate(names)
-        except OpcodeError as error:
-            if names["steps"].missed is not None:
-                return False
-            raise OpcodeError(
-                error.code, f"its condition {source!r} failed: {error.message}", details=error.details
-            ) from None
-        if not isinstance(value, bool):
-            raise OpcodeError(
-                ErrorCode.EXECUTION_ERROR,
-                f"its condition {source!r} gave {value!r}; a condition is true or false",
-            )
-        return value
-
-    # ---- failure ------------------------------------------------------------------------------
-
-    def _may_retry(self, step: StepPlan, error: OpcodeError, attempt: int, scope: Scope) -> bool:
-        return error.retryable and attempt <= step.retry.max and scope.stop.requested is None
-
-    def _retrying(self, step: StepPlan, step_id: str, error: OpcodeError, attempt: int) -> None:
-        pause = pause_before(step.retry, attempt, self.engine.ids.fraction())
-        payload = {"attempt": attempt, "delay_ms": round(pause * 1000), "error": error.to_dict()}
-        self.record(e.STEP_RETRYING, step_id, payload)
-
-    async def _again(self, step: StepPlan, step_id: str, scope: Scope, attempt: int) -> None:
-        """Wait out the pause before the next attempt, and begin it."""
-        state = self.state.steps[step_id]
-        await self.commit()
-        pause = (state.retry_at or 0.0) - self._now()
-        if pause > 0:
-            await scope.stop.sleep(self.engine.clock, pause)
-        if (reason := scope.stop.requested) is not None:
-            error = OpcodeError.from_dict(state.error or {})
-            self.record(e.STEP_FAILED, step_id, {"error": error.to_dict(), "reason": reason})
-            raise StepFailed(error)
-        self.record(e.STEP_RETRY_ATTEMPT, step_id, {"attempt": attempt + 1, **(BLOCK if step.flow else {})})
-
-    def _failed(self, step: StepPlan, step_id: str, error: OpcodeError, attempt: int) -> None:
-        """The last attempt failed: do what `on_error` says.
-
-        Raises:
-            StepFailed: when it says nothing that helps.
-        """
-        if 0 < step.retry.max < attempt and error.retryable:
-            error = exhausted(error, step.retry.max)
-        what = {"error": error.to_dict()}
-        if step.strategy == "ignore":
-            self.record(e.ERROR_HANDLER_INVOKED, step_id, {"strategy": "ignore", **what})
-            self.record(e.STEP_IGNORED, step_id, what)
-            return
-        self.record(e.STEP_FAILED, step_id, what)
-        if step.strategy is not None:
-            self.record(e.ERROR_HANDLER_INVOKED, step_id, {"strategy": step.strategy, **what})
-        if step.strategy != "fallback_step":
-            raise StepFailed(error)
-        prefix = step_id.removesuffix(step.id)
-        self.record(e.STEP_FALLBACK, step_id, {"fallback_step": f"{prefix}{step.fallback}"})
-
 
 def record_of(state: RunState) -> RunRecord:
     """The row that follows from a state."""
@@ -487,9 +241,3 @@ def record_of(state: RunState) -> RunRecord:
         parent_step_id=state.parent_step_id,
         idempotency_key=state.idempotency_key,
     )
-
-
-def _about(error: OpcodeError, step_id: str) -> OpcodeError:
-    if error.step_id is None:
-        error.step_id = step_id
-    return error

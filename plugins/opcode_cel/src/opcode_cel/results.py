@@ -4,7 +4,6 @@ import math
 from base64 import b64encode
 from typing import Any
 
-from opcode_cel.access import settled
 from opcode_cel.faults import Fault
 from opcode_cel.kinds import (
     BOOL,
@@ -24,6 +23,7 @@ from opcode_cel.kinds import (
 )
 from opcode_cel.meter import Meter
 from opcode_cel.times import duration_text, timestamp_text
+from opcode_core import StepView
 
 
 def to_json(value: Any, meter: Meter) -> Any:
@@ -37,7 +37,8 @@ def to_json(value: Any, meter: Meter) -> Any:
     if value is None or type(value) in {bool, int, str, dict, list}:
         return value
     meter.make(8)
-    value = settled(value)
+    if type(value) is StepView:
+        return to_json(value.output, meter)
     kind = kind_of(value)
     if kind == LIST:
         return [to_json(item, meter) for item in value]

@@ -51,24 +51,31 @@ def runs(where: RunFilter, limit: int, cursor: str | None) -> tuple[str, list[An
     return select.page("started_at DESC, id DESC", limit)
 
 
+def log(where: EventFilter, limit: int, cursor: str | None) -> tuple[str, list[Any]]:
+    """Events of one run by sequence."""
+    select = _matching(Select(f"SELECT {EVENT_COLUMNS} FROM events"), where)  # noqa: S608
+    if cursor is not None:
+        select.where("sequence > ?", *decode(cursor, "log", int))
+    return select.page("sequence", limit)
+
+
 def events(where: EventFilter, limit: int, cursor: str | None) -> tuple[str, list[Any]]:
-    """Events of one run by sequence, or of all runs from the last; `position` is the last column."""
-    select = Select(f"SELECT {EVENT_COLUMNS}, position FROM events")  # noqa: S608
-    select.where_given("workflow_id = ?", where.workflow_id)
-    select.where_given("step_id = ?", where.step_id)
-    select.where_given("event_type = ?", where.event_type)
-    select.where_given("timestamp >= ?", where.since)
-    select.where_given("sequence > ?", where.after)
-    if where.workflow_id is not None:
-        if cursor is not None:
-            select.where("sequence > ?", *decode(cursor, "log", int))
-        return select.page("sequence", limit)
+    """Events of all runs from the last, each behind its position."""
+    select = _matching(Select(f"SELECT position, {EVENT_COLUMNS} FROM events"), where)  # noqa: S608
     if where.event_type is not None and where.event_type not in FREQUENT_EVENTS:
         # Says nothing new, but lets SQLite see that the index holds every such event.
         select.where(f"event_type NOT IN {FREQUENT_EVENTS}")
     if cursor is not None:
         select.where("position < ?", *decode(cursor, "events", int))
     return select.page("position DESC", limit)
+
+
+def _matching(select: Select, where: EventFilter) -> Select:
+    select.where_given("workflow_id = ?", where.workflow_id)
+    select.where_given("step_id = ?", where.step_id)
+    select.where_given("event_type = ?", where.event_type)
+    select.where_given("timestamp >= ?", where.since)
+    return select.where_given("sequence > ?", where.after)
 
 
 def versions(name: str, agent_id: str | None, limit: int, cursor: str | None) -> tuple[str, list[Any]]:

@@ -14,6 +14,8 @@ from opcode_core import (
     loads,
 )
 
+Row = tuple[Any, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -27,7 +29,7 @@ class Prepared:
     base: int
     output: str | None
     error: str | None
-    events: list[tuple[Any, ...]]
+    events: list[Row]
 
 
 def prepare(commit: Commit) -> Prepared:
@@ -71,7 +73,7 @@ def from_json(text: str | None) -> Any:
     return None if text is None else loads(text)
 
 
-def run_row(item: Prepared) -> tuple[Any, ...]:
+def run_row(item: Prepared) -> Row:
     """A row's values in the order of `statements.RUN_COLUMNS`."""
     run = item.commit.run
     return (
@@ -93,7 +95,7 @@ def run_row(item: Prepared) -> tuple[Any, ...]:
     )
 
 
-def run_changes(item: Prepared) -> tuple[Any, ...]:
+def run_changes(item: Prepared) -> Row:
     """The values of `statements.UPDATE_RUN`."""
     run = item.commit.run
     return (
@@ -108,18 +110,48 @@ def run_changes(item: Prepared) -> tuple[Any, ...]:
     )
 
 
-def run_of(row: tuple[Any, ...]) -> RunRecord:
+def run_of(row: Row) -> RunRecord:
     """The run in a row of `statements.RUN_COLUMNS`."""
     return RunRecord(*row[:10], *map(from_json, row[10:12]), *row[12:])
 
 
-def event_of(row: tuple[Any, ...]) -> Event:
-    """The event in a row of `statements.EVENT_COLUMNS` and perhaps more."""
-    workflow_id, sequence, event_type, step_id, payload, agent_id, timestamp = row[:7]
+def event_of(row: Row) -> Event:
+    """The event in a row of `statements.EVENT_COLUMNS`."""
+    workflow_id, sequence, event_type, step_id, payload, agent_id, timestamp = row
     return Event(workflow_id, sequence, event_type, step_id, loads(payload), agent_id, timestamp)
 
 
-def template_of(row: tuple[Any, ...]) -> TemplateRecord:
+def placed_event_of(row: Row) -> tuple[int, Event]:
+    """The event in such a row that begins with its position, and the position."""
+    return row[0], event_of(row[1:])
+
+
+def context_of(row: Row) -> dict[str, Any]:
+    """The context in a row of `statements.CONTEXT`."""
+    return dict(loads(row[0]))
+
+
+def definition_of(row: Row) -> bytes:
+    """The definition in a row of `statements.DEFINITION`."""
+    return bytes(row[0])
+
+
+def template_row(template: TemplateRecord) -> Row:
+    """The values of `statements.INSERT_TEMPLATE`."""
+    return (
+        template.name,
+        template.version,
+        template.definition_hash,
+        template.agent_id,
+        template.created_at,
+        template.description,
+        to_json(template.input_schema),
+        to_json(template.output_schema),
+        to_json(template.triggers),
+    )
+
+
+def template_of(row: Row) -> TemplateRecord:
     """The template in a row of `statements.TEMPLATE_COLUMNS`."""
     return TemplateRecord(*row[:7], *map(from_json, row[7:]))
 

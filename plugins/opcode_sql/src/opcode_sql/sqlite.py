@@ -1,10 +1,10 @@
 """The storage in a SQLite file."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from opcode_core import (
     Commit,
@@ -24,6 +24,9 @@ from opcode_sql.connection import connect, create_file, use_write_ahead_log
 from opcode_sql.cursors import encode
 from opcode_sql.failures import store_error
 from opcode_sql.location import Location
+from opcode_sql.rows import Row
+
+T = TypeVar("T")
 
 
 class SqliteStorage:
@@ -120,22 +123,13 @@ class SqliteStorage:
         )
 
     async def add_template(self, template: TemplateRecord) -> TemplateRecord:
-        """The version is counted where it is written, so two processes never give the same."""
+        """The version is counted under the lock that it is written with, so nobody else gives the same."""
         with self._transaction() as db:
-            db.execute(statements.INSERT_DEFINITION, (template.definition_hash, template.definition))
-            values = (
-                template.name,
-                template.name,
-                template.definition_hash,
-                template.agent_id,
-                template.created_at,
-                template.description,
-                rows.to_json(template.input_schema),
-                rows.to_json(template.output_schema),
-                rows.to_json(template.triggers),
-            )
-            ((version,),) = db.execute(statements.INSERT_TEMPLATE, values).fetchall()
-        return replace(template, version=version)
+            (last,) = db.execute(statements.LAST_VERSION, (template.name,)).fetchone()
+            stored = replace(template, version=last + 1)
+            db.execute(statements.INSERT_DEFINITION, (stored.definition_hash, stored.definition))
+            db.execute(statements.INSERT_TEMPLATE, rows.template_row(stored))
+        return stored
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -156,83 +150,83 @@ class SqliteStorage:
         """Turn what SQLite and the file system raise into errors for people."""
         try:
             yield
-        except (UnicodeEncodeError, OverflowError, ValueError) as error:
+        except (ValueError, OverflowError) as error:
             # Raised where Python hands a value to SQLite, before anything is run.
             raise OpcodeError(
-                ErrorCode.VALIDATION_ERROR, f"a value cannot be stored: {_why(error)}"
+                ErrorCode.VALIDATION_ERROR, f"a value that no database can hold: {_why(error)}"
             ) from None
         except (sqlite3.Error, OSError) as error:
             raise store_error(error, self.location.path, doing) from error
 
     # -- reading
 
-    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _read(self, convert: Callable[[Row], T], sql: str, values: Sequence[Any]) -> list[T]:
         db = self._db
         with self._failures("reading"):
-            return db.execute(sql, values).fetchall()
+            found = db.execute(sql, values).fetchall()
+        try:
+            return [convert(row) for row in found]
+        except ValueError as error:  # what is stored as JSON is none
+            raise store_error(error, self.location.path, "reading") from error
 
     async def run(self, run_id: str) -> RunRecord | None:
         """By its id."""
-        found = self._rows(statements.RUN, (run_id,))
-        return rows.run_of(found[0]) if found else None
+        return _first(self._read(rows.run_of, statements.RUN, (run_id,)))
 
     async def run_by_key(self, agent_id: str, idempotency_key: str) -> RunRecord | None:
         """By its key."""
-        found = self._rows(statements.RUN_BY_KEY, (agent_id, idempotency_key))
-        return rows.run_of(found[0]) if found else None
+        return _first(self._read(rows.run_of, statements.RUN_BY_KEY, (agent_id, idempotency_key)))
 
     async def context(self, run_id: str) -> dict[str, Any]:
         """The JSON object of that run."""
-        found = self._rows(statements.CONTEXT, (run_id,))
-        return dict(loads(found[0][0])) if found else {}
+        return _first(self._read(rows.context_of, statements.CONTEXT, (run_id,))) or {}
 
     async def definition(self, definition_hash: str) -> bytes | None:
         """By its hash."""
-        found = self._rows(statements.DEFINITION, (definition_hash,))
-        return bytes(found[0][0]) if found else None
+        return _first(self._read(rows.definition_of, statements.DEFINITION, (definition_hash,)))
 
     async def template(self, name: str, version: int | None = None) -> TemplateRecord | None:
         """By name, with a version or the newest."""
         if version is None:
-            found = self._rows(statements.NEWEST_TEMPLATE, (name,))
-        else:
-            found = self._rows(statements.TEMPLATE, (name, version))
-        return rows.template_of(found[0]) if found else None
+            return _first(self._read(rows.template_of, statements.NEWEST_TEMPLATE, (name,)))
+        return _first(self._read(rows.template_of, statements.TEMPLATE, (name, version)))
 
     async def runs(self, where: RunFilter, limit: int = 50, cursor: str | None = None) -> Page[RunRecord]:
         """By the index that the filter allows."""
-        found = self._rows(*lists.runs(where, limit, cursor))
-        items = tuple(map(rows.run_of, found[:limit]))
-        return Page(items, encode("runs", items[-1].started_at, items[-1].id) if len(found) > limit else None)
+        found = self._read(rows.run_of, *lists.runs(where, limit, cursor))
+        return _page(found, limit, lambda run: encode("runs", run.started_at, run.id))
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
         """By the run's log, by type, or from the newest."""
-        found = self._rows(*lists.events(where, limit, cursor))
-        items = tuple(map(rows.event_of, found[:limit]))
-        if len(found) <= limit:
-            return Page(items)
         if where.workflow_id is not None:
-            return Page(items, encode("log", items[-1].sequence))
-        return Page(items, encode("events", found[limit - 1][-1]))
+            log = self._read(rows.event_of, *lists.log(where, limit, cursor))
+            return _page(log, limit, lambda event: encode("log", event.sequence))
+        found = self._read(rows.placed_event_of, *lists.events(where, limit, cursor))
+        page = _page(found, limit, lambda row: encode("events", row[0]))
+        return Page(tuple(event for _, event in page.items), page.cursor)
 
     async def templates(
         self, name: str | None = None, agent_id: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[TemplateRecord]:
         """By the primary key."""
         if name is None:
-            found = self._rows(*lists.templates(agent_id, limit, cursor))
-        else:
-            found = self._rows(*lists.versions(name, agent_id, limit, cursor))
-        items = tuple(map(rows.template_of, found[:limit]))
-        if len(found) <= limit:
-            return Page(items)
-        last = items[-1]
-        return Page(
-            items, encode("templates", last.name) if name is None else encode("versions", last.version)
-        )
+            found = self._read(rows.template_of, *lists.templates(agent_id, limit, cursor))
+            return _page(found, limit, lambda row: encode("templates", row.name))
+        found = self._read(rows.template_of, *lists.versions(name, agent_id, limit, cursor))
+        return _page(found, limit, lambda row: encode("versions", row.version))
+
+
+def _first(found: list[T]) -> T | None:
+    return found[0] if found else None
+
+
+def _page(found: list[T], limit: int, cursor_after: Callable[[T], str]) -> Page[T]:
+    """A page of `limit` rows out of at most one more."""
+    items = tuple(found[:limit])
+    return Page(items, cursor_after(items[-1]) if len(found) > limit else None)
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
-        return "a name holds half of a surrogate pair, which is no text"
+        return "it holds half of a surrogate pair, which is no text"
     return str(error)

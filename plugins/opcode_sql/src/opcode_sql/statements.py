@@ -33,8 +33,7 @@ SET_CONTEXT: Final = """
 INSERT_TEMPLATE: Final = """
     INSERT INTO templates (name, version, definition_hash, agent_id, created_at, description,
         input_schema, output_schema, triggers)
-    VALUES (?, (SELECT coalesce(max(version), 0) + 1 FROM templates WHERE name = ?), ?, ?, ?, ?, ?, ?, ?)
-    RETURNING version
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 RUN: Final = f"SELECT {RUN_COLUMNS} FROM workflows WHERE id = ?"  # noqa: S608
@@ -43,6 +42,7 @@ SEQUENCE: Final = "SELECT sequence FROM workflows WHERE id = ?"
 CONTEXT: Final = "SELECT data FROM workflow_context WHERE workflow_id = ?"
 DEFINITION: Final = "SELECT body FROM definitions WHERE hash = ?"
 TEMPLATES: Final = f"SELECT {TEMPLATE_COLUMNS} FROM templates JOIN definitions ON hash = definition_hash"  # noqa: S608
+LAST_VERSION: Final = "SELECT coalesce(max(version), 0) FROM templates WHERE name = ?"
 TEMPLATE: Final = f"{TEMPLATES} WHERE name = ? AND version = ?"
 NEWEST_TEMPLATE: Final = f"{TEMPLATES} WHERE name = ? ORDER BY version DESC LIMIT 1"
 

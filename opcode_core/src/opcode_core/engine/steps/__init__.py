@@ -1,7 +1,7 @@
 """What each type of step does, one file a type.
 
 A body is a function `(run, step, step_id, scope) -> output`. It does the steps inside it through
-`run.do`, which is where the log is asked first, so calling a body again continues it.
+`run.door`, which is where the log is asked first, so calling a body again continues it.
 """
 
 from collections.abc import Callable, Coroutine, Mapping

@@ -34,7 +34,7 @@ async def run_condition(run: "Run", step: StepPlan, step_id: str, scope: Scope) 
     chosen = flow.branches.get(taken) or flow.default
     assert chosen is not None
     inner = scope.within(f"{step_id}.{taken}.")
-    last = await run.do_block(chosen, inner)
+    last = await run.door.do_block(chosen, inner)
     return {"branch": branch, "output": run.state.output_of(inner.prefix + last) if last else None}
 
 

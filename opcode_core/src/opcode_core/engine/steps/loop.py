@@ -110,7 +110,7 @@ class _Loop:
         if (reason := scope.stop.requested) is not None:
             raise Halted(reason)
         run.record(e.LOOP_ITER_STARTED, step_id, {"index": index})
-        last = await run.do_block(self.flow.body, inner)
+        last = await run.door.do_block(self.flow.body, inner)
         done: dict[str, Any] = {"index": index, "last": last}
         if self.flow.fold and index >= KEPT:
             done["folded"] = list(self.flow.body.ids)

@@ -81,7 +81,7 @@ class _Branches:
 
     async def branch(self, index: int, places: asyncio.Semaphore) -> None:
         async with places:
-            self.last[index] = await self.run.do_block(self.flow.branches[index], self.scopes[index])
+            self.last[index] = await self.run.door.do_block(self.flow.branches[index], self.scopes[index])
 
     def output(self, index: int) -> Any:
         last = self.last.get(index)

@@ -1,0 +1,63 @@
+"""What a run starts with: which version, params that fit, inputs with their defaults."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from opcode_core import events as e
+from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.events import Event
+from opcode_core.plan import Plan
+from opcode_core.schemas import Schema
+from opcode_core.scope import Scope
+from opcode_core.state import RunState, evolve
+from opcode_core.stop import Stop
+from opcode_core.validation import check_json
+
+
+def version_number(version: str | int | None) -> int | None:
+    """The number in `"v2"`, `"2"` or `2`; None for the newest.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR.
+    """
+    if version is None or isinstance(version, int):
+        return version
+    text = version.removeprefix("v")
+    if text.isdecimal():
+        return int(text)
+    raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r} is not a version; write v1, v2, …")
+
+
+def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Params that are JSON, fit the schema and have its defaults.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR with every issue.
+    """
+    check_json(params, "params")
+    if input_schema is None:
+        return params
+    schema = Schema(input_schema)
+    filled = schema.with_defaults(params)
+    issues = schema.issues(
+        {name: value for name, value in filled.items() if value is not None or name in params}, "params"
+    )
+    if issues:
+        more = f", and {len(issues) - 1} more" if len(issues) > 1 else ""
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR,
+            f"{issues[0]}{more}",
+            details={"issues": [issue.to_dict() for issue in issues]},
+        )
+    return filled
+
+
+def default_inputs(
+    plan: Plan, payload: dict[str, Any], run_id: str, agent_id: str, now: float
+) -> dict[str, Any]:
+    """The definition's inputs, with the templates in them rendered over what was given."""
+    if plan.inputs.static:
+        return dict(plan.inputs.render(Scope(RunState(run_id), Stop())))
+    state = RunState(run_id, agent_id=agent_id)
+    evolve(state, Event(run_id, 1, e.WORKFLOW_STARTED, None, payload, agent_id, now))
+    return dict(plan.inputs.render(Scope(state, Stop())))

@@ -1,0 +1,136 @@
+"""Errors for the author of an expression: where it is, and what was probably meant."""
+
+import re
+
+from opcode_cel.faults import shortened
+from opcode_core import ErrorCode, OpcodeError
+
+RESERVED = frozenset(
+    "as break const continue else for function if import in let loop package namespace return var void while".split()
+)
+
+_REMEDIES = {
+    "=": "to compare, write '=='",
+    "==": "'===' is '==' here",
+    "<>": "write '!='",
+    "and": "write '&&'",
+    "or": "write '||'",
+    "not": "write '!'",
+    "is": "write '=='",
+    "&": "write '&&'",
+    "|": "write '||'",
+    "`": "a name with other characters goes in brackets: a['b-c']",
+    "$": "leave out the ${{ }} around it",
+    "'": "the string is not closed",
+    '"': "the string is not closed",
+    ";": "it must be one expression",
+    "if": "write condition ? this : that",
+    "**": "there is no power operator",
+}
+_NAMES = {"None": "null", "nil": "null", "undefined": "null", "True": "true", "False": "false"}
+_LOOKALIKES = {
+    **{"len": "size", "length": "size", "count": "size", "str": "string", "float": "double"},
+    **{"lower": "lowerAscii", "toLowerCase": "lowerAscii", "upper": "upperAscii", "toUpperCase": "upperAscii"},
+    **{"strip": "trim", "any": "exists", "coalesce": "default", "parseInt": "int", "bool_": "bool"},
+    **{"startswith": "startsWith", "endswith": "endsWith", "match": "matches", "includes": "contains"},
+}
+
+_WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*|===?|<>|\*\*|\S")
+_HYPHENED = re.compile(r"(?:[A-Za-z_]\w*\.)+(?P<name>[A-Za-z_]\w*(?:-\w+)+)")
+
+
+def invalid(message: str, text: str, position: int) -> OpcodeError:
+    """A VALIDATION_ERROR that shows the place."""
+    position = min(position, len(text))
+    line = text.count("\n", 0, position) + 1
+    start = text.rfind("\n", 0, position) + 1
+    column = position - start + 1
+    place = f"column {column}" if "\n" not in text.strip() else f"line {line}, column {column}"
+    # A window of the line, with a mark where it happened.
+    end = text.find("\n", position)
+    before = text[max(start, position - 40) : position]
+    after = text[position : position + 30 if end < 0 else min(end, position + 30)]
+    marked = "" if not text.strip() else f" of '{before}»{after}'" if after else f" (the end) of '{before}»'"
+    return OpcodeError(
+        ErrorCode.VALIDATION_ERROR,
+        f"{message} at {place}{marked}" if marked else message,
+        details={"line": line, "column": column},
+    )
+
+
+def misread(text: str, line: int | None, column: int | None) -> OpcodeError:
+    """The error for what the parser did not expect at a place; it counts lines and columns from 1."""
+    if line is None or column is None or line < 1:
+        # celpy loses the place of `a.true`.
+        field = re.search(r"\.\s*(true|false)\b", text)
+        name = field[1] if field else "…"
+        return invalid(
+            f"{name!r} cannot follow a dot; write a['{name}']", text, field.start(1) if field else 0
+        )
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    position = starts[min(line, len(starts)) - 1] + column - 1
+    if not text[position:].strip() or position < _reached(text, position):
+        return invalid("the expression ends too early", text, len(text.rstrip()))
+    word = _WORD.match(text, position)
+    shown = word[0] if word else text[position]
+    return invalid(f"unexpected {shown!r}{_remedy(text, position, shown)}", text, position)
+
+
+def _reached(text: str, position: int) -> int:
+    """The parser reports the end of the text as the place of the last token: tell the two apart."""
+    return position
+
+
+def _remedy(text: str, position: int, word: str) -> str:
+    before = text[:position].rstrip()
+    for match in _HYPHENED.finditer(text):
+        if match.start() <= position <= match.end() + 2:
+            return f"; {hyphen_hint(match)}"
+    if before.endswith("?") and word == ".":
+        return "; for what may be missing, write default(a.b, 'x')"
+    if before.endswith(".") and word == "?":
+        return "; for what may be missing, write default(a.b, 'x')"
+    remedy = _REMEDIES.get(word)
+    if previous := re.search(r"(?<![\w.])(not|if)$", before):
+        remedy = _REMEDIES[previous[1]]
+    elif before.endswith(("=", "==")) and word == "=":
+        remedy = _REMEDIES["=="]
+    elif before.endswith("${"):
+        remedy = _REMEDIES["$"]
+    return f"; {remedy}" if remedy else ""
+
+
+def hyphen_hint(match: re.Match[str]) -> str:
+    """What to write for `steps.review-gate`."""
+    path = match[0][: match.start("name") - match.start() - 1]
+    return f"a name with '-' goes in brackets: {path}['{match['name']}']"
+
+
+def hyphened(text: str, position: int) -> str | None:
+    """The hint for a path with a '-' that begins at `position`, if one does."""
+    match = _HYPHENED.match(text, position)
+    return hyphen_hint(match) if match else None
+
+
+def name_trouble(name: str) -> str | None:
+    """Why `name` cannot stand for a value, if that is known before anything runs."""
+    if name == "loop":
+        return "'loop' is reserved: use iter.item and iter.index"
+    if name in RESERVED:
+        return f"{name!r} is reserved and cannot be a name"
+    if name in _NAMES:
+        return f"{name!r} is written {_NAMES[name]}"
+    if name in {"and", "or", "not"}:
+        return f"{name!r} is no operator: {_REMEDIES[name]}"
+    return None
+
+
+def function_trouble(name: str, known: list[str]) -> str:
+    """What to say of a function that does not exist."""
+    from difflib import get_close_matches
+
+    if name in {"not", "and", "or", "if"}:
+        return f"there is no function {name}(): {_REMEDIES[name]}"
+    close = _LOOKALIKES.get(name) or next(iter(get_close_matches(name, known, n=1)), None)
+    meant = f"; did you mean {close}()?" if close else f"; there are: {', '.join(sorted(known))}"
+    return f"there is no function {shortened(name, 60)}(){meant}"
