@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
-from opcode_core import ActionContext, PathPolicy
-from opcode_http import actions
 from opcode_http.pools import close_pools
+
+from opcode_core import ActionContext, OpcodeError, PathPolicy
+from opcode_http import actions
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -33,22 +33,39 @@ class Server:
     url: str = ""
     port: int = 0
 
+    def answer(
+        self, path: str, body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "text/plain"
+    ):
+        lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+        self.routes[path] = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+    def redirect(self, path: str, location: str, status: str = "302 Found"):
+        self.answer(path, b"moved", f"Location: {location}", status=status)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             while (request := await self.read(reader)) is not None:
                 self.received.append(request)
-                answer = self.routes.get(request.target.partition("?")[0], response(b"no route", status="404 Not Found"))
+                answer = self.routes[request.target.partition("?")[0]]
                 if isinstance(answer, bytes):
                     writer.write(answer)
                 else:
-                    await answer(writer)
+                    await self.until_the_client_leaves(reader, answer(writer))
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             self.closed.set()
             writer.close()
+
+    async def until_the_client_leaves(self, reader: asyncio.StreamReader, answer: Awaitable[None]) -> None:
+        answering = asyncio.ensure_future(answer)
+        leaving = asyncio.ensure_future(reader.read(1))
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (answering, leaving):
+            task.cancel()
+        await asyncio.gather(answering, leaving, return_exceptions=True)
 
     async def read(self, reader: asyncio.StreamReader) -> Received | None:
         try:
@@ -60,15 +77,6 @@ class Server:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         return Received(method, target, headers, body)
-
-
-def response(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "text/plain") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def redirect(location: str, status: str = "302 Found") -> bytes:
-    return response(b"moved", f"Location: {location}", status=status)
 
 
 async def started(make, host: str = "127.0.0.1", **options):
@@ -108,6 +116,18 @@ async def tls_server(new_server) -> Server:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(Path(__file__).with_name("localhost.pem"))
     return await new_server(ssl=context)
+
+
+@pytest.fixture
+def error_of(http):
+    """Call an `http.*` action that must fail, and give its error."""
+
+    async def call(**params) -> OpcodeError:
+        with pytest.raises(OpcodeError) as caught:
+            await http(**params)
+        return caught.value
+
+    return call
 
 
 def context(idempotency_key: str) -> ActionContext:

@@ -68,7 +68,12 @@ class StepState:
 
 @dataclass(slots=True)
 class RunState:
-    """What is known of one run. `steps` holds those that have begun or ended, by full id."""
+    """What is known of one run.
+
+    Attributes:
+        steps: those that have begun or ended, by full id.
+        handled_error: what the workflow's `on_error` step is told about.
+    """
 
     id: str
     status: str = PENDING
@@ -83,7 +88,11 @@ class RunState:
     started_at: float = 0.0
     updated_at: float = 0.0
     ended_at: float | None = None
-    workflow: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    template_name: str | None = None
+    template_version: str | None = None
+    handled_error: Mapping[str, Any] | None = None
+    _workflow: dict[str, Any] | None = field(default=None, compare=False, repr=False)
     parent_id: str | None = None
     parent_step_id: str | None = None
     idempotency_key: str | None = None
@@ -92,6 +101,22 @@ class RunState:
     def ended(self) -> bool:
         """Whether nothing more can happen to it."""
         return self.status in RUN_ENDED
+
+    @property
+    def workflow(self) -> dict[str, Any]:
+        """What expressions see as `workflow`; made when one first looks."""
+        if self._workflow is not None:
+            return self._workflow
+        self._workflow = {
+            "run_id": self.id,
+            "name": self.name,
+            "template_name": self.template_name,
+            "template_version": self.template_version,
+            "agent_id": self.agent_id,
+            "started_at": datetime.fromtimestamp(self.started_at, UTC).isoformat(),
+            "error": self.handled_error,
+        }
+        return self._workflow
 
     def output_of(self, step_id: str) -> Any:
         """A step's output, or that of the step that stands in for it."""
@@ -142,15 +167,9 @@ def _workflow_started(state: RunState, event: Event) -> None:
     state.parent_id = payload.get("parent_id")
     state.parent_step_id = payload.get("parent_step_id")
     state.idempotency_key = payload.get("idempotency_key")
-    state.workflow = {
-        "run_id": state.id,
-        "name": payload.get("name"),
-        "template_name": payload.get("template_name"),
-        "template_version": payload.get("template_version"),
-        "agent_id": event.agent_id,
-        "started_at": datetime.fromtimestamp(event.timestamp, UTC).isoformat(),
-        "error": None,
-    }
+    state.name = payload.get("name")
+    state.template_name = payload.get("template_name")
+    state.template_version = payload.get("template_version")
 
 
 def _workflow_completed(state: RunState, event: Event) -> None:
@@ -182,7 +201,8 @@ def _workflow_resumed(state: RunState, _: Event) -> None:
 
 def _error_handler_invoked(state: RunState, event: Event) -> None:
     if event.step_id is None:
-        state.workflow["error"] = event.payload["error"]
+        state.handled_error = event.payload["error"]
+        state._workflow = None
 
 
 def _variable_set(state: RunState, event: Event) -> None:

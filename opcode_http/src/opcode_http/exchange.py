@@ -20,6 +20,13 @@ from opcode_http.redirects import redirected
 
 MAX_BODY = 10 * 1024 * 1024
 _BODY_SHOWN = 500
+# A timeout here is the machine's own, which gave up on a silent peer before our timeout did.
+_BROKEN = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpx2.DecodingError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ async def _sent(request: Outgoing, *, verify: bool) -> AsyncIterator[httpx2.Resp
         )
         async with aclosing(response):
             yield response
-    except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.DecodingError) as error:
+    except _BROKEN as error:
         raise failed(
             f"{request.method} {shown(request.url)} failed: {reason_of(error, request.url)}",
             url=shown(request.url),

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterable
+from typing import Any
 
 import httpcore2
 
@@ -11,6 +13,34 @@ from opcode_http.errors import denied, failed
 
 _TRY_NEXT_AFTER = 3.0
 """Seconds that an address may take to answer while there are others to try."""
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection that is closed when its TLS handshake is cancelled, which the pool leaves open."""
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._inner.aclose()
+            raise
 
 
 class CheckedBackend(httpcore2.AsyncNetworkBackend):
@@ -44,12 +74,14 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         *others, last = addresses
         for address in others:
             try:
-                return await self._inner.connect_tcp(
-                    address, port, _TRY_NEXT_AFTER, local_address, socket_options
+                return _Stream(
+                    await self._inner.connect_tcp(
+                        address, port, _TRY_NEXT_AFTER, local_address, socket_options
+                    )
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
-        return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
+        return _Stream(await self._inner.connect_tcp(last, port, timeout, local_address, socket_options))
 
 
 async def _resolve(host: str, port: int) -> list[str]:

@@ -189,7 +189,7 @@ class Engine:
         if isinstance(run, str):
             return await self.wait(run)
         self._launch(run)
-        return await asyncio.shield(run.ended)
+        return await run.wait()
 
     async def start(
         self,
@@ -287,7 +287,7 @@ class Engine:
             return await self.state(run_id)
         try:
             async with asyncio.timeout(timeout):
-                return await asyncio.shield(run.ended)
+                return await run.wait()
         except TimeoutError:
             return run.state
 

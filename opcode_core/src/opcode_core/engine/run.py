@@ -43,7 +43,8 @@ class Run:
         self.scope = Scope(state, self.stop)
         self.door = Door(self)
         self.failure: OpcodeError | None = None
-        self.ended: asyncio.Future[RunState] = asyncio.get_running_loop().create_future()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._outcome: Exception | None = None
         self.task: asyncio.Task[None] | None = None
         self._definition = definition
         self._now = engine.clock.now
@@ -107,17 +108,30 @@ class Run:
             (self._ending or self._finish)()
             await self.commit()
         except LogFailed as failed:
-            self.ended.set_exception(failed.error)
-        except asyncio.CancelledError:
-            self.ended.cancel()
-            raise
+            self._outcome = failed.error
         except Exception as error:
             _log.exception("run %s broke", self.state.id)
-            self.ended.set_exception(error)
-        else:
-            self.ended.set_result(self.state)
+            self._outcome = error
         finally:
             self.engine.forget(self)
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def wait(self) -> RunState:
+        """The state when the run has ended, or has to stop here because the engine shuts down.
+
+        Who waits may be cancelled without harm to the run.
+
+        Raises:
+            OpcodeError: STORE_ERROR when its log could not be written.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+        if self._outcome is not None:
+            raise self._outcome
+        return self.state
 
     def fail(self, error: OpcodeError) -> None:
         """An outermost step failed: nothing new begins, and the first such error is the run's."""
@@ -228,8 +242,8 @@ def record_of(state: RunState) -> RunRecord:
         id=state.id,
         status=state.status,
         definition_hash=state.definition_hash,
-        template_name=state.workflow.get("template_name"),
-        template_version=state.workflow.get("template_version"),
+        template_name=state.template_name,
+        template_version=state.template_version,
         agent_id=state.agent_id,
         started_at=state.started_at,
         updated_at=state.updated_at,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from opcode_cel.faults import Fault, listed, shortened
+from opcode_cel.faults import EvalError, listed, shortened
 from opcode_cel.kinds import BOOL, DOUBLE, LIST, MAP, NUMBERS, STRING, a, described, kind_of
 from opcode_core import StepView
 
@@ -19,7 +19,7 @@ def field(value: Any, name: str, text: str) -> Any:
     """`text.name`, where `text` is what gave `value`; may give a StepView.
 
     Raises:
-        Fault: missing, saying what is there.
+        EvalError: missing, saying what is there.
     """
     if type(value) is StepView:
         if name in VIEW_KEYS and not (isinstance(value.output, Mapping) and name in value.output):
@@ -30,19 +30,21 @@ def field(value: Any, name: str, text: str) -> Any:
     try:
         return value[name]
     except KeyError:
-        raise _missing(f"{shortened(text)} has no {name!r}; {listed(value)}{_bracket_hint(value, name)}") from None
+        raise _missing(
+            f"{shortened(text)} has no {name!r}; {listed(value)}{_bracket_hint(value, name)}"
+        ) from None
 
 
 def element(value: Any, key: Any, text: str) -> Any:
     """`text[key]`: a key of a map or an index of a list; may give a StepView.
 
     Raises:
-        Fault: missing, saying what is there; or no key of that type can be.
+        EvalError: missing, saying what is there; or no key of that type can be.
     """
     kind = kind_of(key)
     if kind == STRING:
         if kind_of(settled(value)) == LIST and key not in VIEW_KEYS:
-            raise Fault(f"{shortened(text)} is {described(settled(value))}: its index is a number")
+            raise EvalError(f"{shortened(text)} is {described(settled(value))}: its index is a number")
         return field(value, key, text)
     value = settled(value)
     container = kind_of(value)
@@ -55,7 +57,7 @@ def element(value: Any, key: Any, text: str) -> Any:
 
 def _item(items: Any, index: Any, kind: str, text: str) -> Any:
     if kind not in NUMBERS or (kind == DOUBLE and not float(index).is_integer()):
-        raise Fault(f"{shortened(text)} is a list: its index is a whole number, not {described(index)}")
+        raise EvalError(f"{shortened(text)} is a list: its index is a whole number, not {described(index)}")
     if not 0 <= index < len(items):
         raise _missing(f"{shortened(text)} has {len(items)} items, so it has no [{int(index)}]")
     return items[int(index)]
@@ -63,15 +65,15 @@ def _item(items: Any, index: Any, kind: str, text: str) -> Any:
 
 def _entry(entries: Any, key: Any, kind: str, text: str) -> Any:
     if kind not in NUMBERS and kind != BOOL:
-        raise Fault(f"{shortened(text)} is a map: {a(kind)} cannot be a key of it")
+        raise EvalError(f"{shortened(text)} is a map: {a(kind)} cannot be a key of it")
     for one in entries:
         if one == key and (kind_of(one) == BOOL) == (kind == BOOL):
             return entries[one]
     raise _missing(f"{shortened(text)} has no [{str(key).lower()}]; {listed(entries)}")
 
 
-def _missing(message: str) -> Fault:
-    return Fault(message, missing=True, where="")
+def _missing(message: str) -> EvalError:
+    return EvalError(message, missing=True, where="")
 
 
 def _bracket_hint(value: Mapping[Any, Any], name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from lark import Token, Tree
 
 from opcode_cel.functions import FORMS, FUNCTIONS, MACROS
-from opcode_cel.hints import function_trouble, hyphened, invalid, name_trouble
+from opcode_cel.hints import RESERVED, function_trouble, hyphened, invalid, name_trouble
 from opcode_cel.syntax import Node, Source, leftmost_name
 
 ROOTS = frozenset({"steps", "inputs", "workflow", "context", "iter", "data"})
@@ -32,6 +32,11 @@ def arguments_of(node: Node) -> list[Any]:
     return list(last.children) if isinstance(last, Tree) and last.data == "exprlist" else []
 
 
+def _token(child: Any) -> Token:
+    assert isinstance(child, Token)
+    return child
+
+
 def _variable(node: Node) -> str | None:
     """The name that a macro binds."""
     if node.data != "member_dot_arg" or node.children[1] not in MACROS or not arguments_of(node):
@@ -42,18 +47,18 @@ def _variable(node: Node) -> str | None:
 
 
 def _name(source: Source, node: Node, variables: set[str]) -> None:
-    token: Token = node.children[0]
-    trouble = None if token in variables and token != "loop" else name_trouble(token)
+    token = _token(node.children[0])
+    trouble = None if token in variables - RESERVED else name_trouble(token)
     if trouble is not None:
         raise invalid(trouble, source.text, token.start_pos or 0)
 
 
 def _call(source: Source, node: Node, variables: set[str]) -> None:  # noqa: ARG001
-    token: Token = node.children[0]
+    token = _token(node.children[0])
     count = len(arguments_of(node))
     if token in FORMS:
         _count(source, token, count, FORMS[token], FORMS[token])
-        if token == "has":
+        if token.value == "has":
             _has(source, node)
         return
     if token in MACROS:
@@ -62,7 +67,7 @@ def _call(source: Source, node: Node, variables: set[str]) -> None:  # noqa: ARG
 
 
 def _method(source: Source, node: Node, variables: set[str]) -> None:  # noqa: ARG001
-    token: Token = node.children[1]
+    token = _token(node.children[1])
     count = len(arguments_of(node))
     if token in FORMS:
         raise invalid(f"{token}() is written {token}(a.b, …)", source.text, token.start_pos or 0)

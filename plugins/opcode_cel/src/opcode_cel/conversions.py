@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-from opcode_cel.faults import Fault
+from opcode_cel.faults import EvalError
 from opcode_cel.kinds import BYTES, DOUBLE, DURATION, STRING, TIMESTAMP, Uint, kind_of
 from opcode_cel.meter import Meter
 from opcode_cel.times import duration_text, parse_duration, parse_timestamp, timestamp_of, timestamp_text
@@ -21,7 +21,8 @@ _BOOLEANS = {
 def to_int(_: Meter, value: Any) -> int:
     """A double is cut at the point; a timestamp gives seconds since the epoch."""
     if kind_of(value) == TIMESTAMP:
-        return math.floor(value.timestamp())
+        seconds: float = value.timestamp()
+        return math.floor(seconds)
     return _whole(value, -(2**63), 2**63 - 1, "an int")
 
 
@@ -34,12 +35,12 @@ def _whole(value: Any, least: int, most: int, target: str) -> int:
     kind = kind_of(value)
     if kind == STRING:
         if not _WHOLE.fullmatch(value):
-            raise Fault("the string is not a whole number")
+            raise EvalError("the string is not a whole number")
     elif kind == DOUBLE and not math.isfinite(value):
-        raise Fault(f"{value} does not fit into {target}")
+        raise EvalError(f"{value} does not fit into {target}")
     number = int(value)
     if not least <= number <= most:
-        raise Fault(f"integer overflow: the number does not fit into {target}")
+        raise EvalError(f"integer overflow: the number does not fit into {target}")
     return number
 
 
@@ -51,7 +52,7 @@ def to_double(_: Meter, value: Any) -> float:
         return float(value)
     special = _SPECIAL.get(value.lower().removeprefix("+"))
     if special is None:
-        raise Fault("the string is not a number")
+        raise EvalError("the string is not a number")
     return special
 
 
@@ -65,7 +66,7 @@ def to_string(meter: Meter, value: Any) -> str:
         try:
             return str(value, "utf-8")
         except UnicodeDecodeError:
-            raise Fault("the bytes are not UTF-8 text") from None
+            raise EvalError("the bytes are not UTF-8 text") from None
     if kind == TIMESTAMP:
         return timestamp_text(value)
     if kind == DURATION:
@@ -79,7 +80,7 @@ def to_bool(_: Meter, value: Any) -> bool:
     """From 'true', 'false' and their short forms."""
     result = value if value is True or value is False else _BOOLEANS.get(value)
     if result is None:
-        raise Fault("the string is neither 'true' nor 'false'")
+        raise EvalError("the string is neither 'true' nor 'false'")
     return bool(result)
 
 
@@ -91,7 +92,7 @@ def to_bytes(meter: Meter, value: Any) -> bytes:
     try:
         return bytes(value, "utf-8")
     except UnicodeEncodeError:
-        raise Fault("the string holds half a character, which has no UTF-8") from None
+        raise EvalError("the string holds half a character, which has no UTF-8") from None
 
 
 def to_timestamp(_: Meter, value: Any) -> Any:

@@ -6,7 +6,7 @@ from itertools import islice
 SHOWN_KEYS = 12
 
 
-class Fault(Exception):
+class EvalError(Exception):
     """An evaluation error; `&&`, `||`, `has` and `default` may absorb it.
 
     Attributes:
@@ -22,7 +22,7 @@ class Fault(Exception):
         self.missing = missing
         self.where = where
 
-    def at(self, where: str) -> "Fault":
+    def at(self, where: str) -> "EvalError":
         """The same fault with its place; the innermost place stays."""
         if self.where is None:
             self.where = shortened(where)
@@ -32,7 +32,7 @@ class Fault(Exception):
         return f"{self.where}: {self.message}" if self.where else self.message
 
 
-class Overrun(Exception):
+class LimitError(Exception):
     """The evaluation used more than its share; nothing absorbs it."""
 
 

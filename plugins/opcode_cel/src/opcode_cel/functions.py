@@ -7,7 +7,7 @@ from typing import Any
 from celpy.evaluation import base_functions
 
 from opcode_cel import conversions, texts
-from opcode_cel.faults import Fault
+from opcode_cel.faults import EvalError
 from opcode_cel.kinds import (
     BOOL,
     BYTES,
@@ -47,13 +47,13 @@ class Function:
         """Check the arguments' kinds and call.
 
         Raises:
-            Fault: an argument of a wrong kind, or the body's own.
+            EvalError: an argument of a wrong kind, or the body's own.
         """
         meter.spend()
         for argument, kinds in zip(arguments, self.takes, strict=False):
             if kinds is not None and kind_of(argument) not in kinds:
                 wanted = " or ".join(a(kind) for kind in sorted(kinds))
-                raise Fault(f"{name}() takes {wanted}, not {a(kind_of(argument))}")
+                raise EvalError(f"{name}() takes {wanted}, not {a(kind_of(argument))}")
         return self.call(meter, *arguments)
 
 
@@ -70,13 +70,13 @@ def _clock_part(name: str) -> Callable[..., int]:
 
     def call(_: Meter, moment: Any, zone: str | None = None) -> int:
         if zone is not None and kind_of(moment) == DURATION:
-            raise Fault("a duration has no time zone")
+            raise EvalError("a duration has no time zone")
         if zone is not None and len(zone) > 64:
-            raise Fault("not a time zone")
+            raise EvalError("not a time zone")
         try:
-            return int(part(moment, zone))  # type: ignore[arg-type, call-overload]
+            return int(part(moment, zone))  # type: ignore[arg-type]
         except (ValueError, KeyError, OSError, OverflowError):
-            raise Fault(f"{zone!r} is not a time zone, such as 'Europe/Paris' or '+02:00'") from None
+            raise EvalError(f"{zone!r} is not a time zone, such as 'Europe/Paris' or '+02:00'") from None
 
     return call
 

@@ -6,7 +6,10 @@ from opcode_cel.faults import shortened
 from opcode_core import ErrorCode, OpcodeError
 
 RESERVED = frozenset(
-    "as break const continue else for function if import in let loop package namespace return var void while".split()
+    {
+        *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let"),
+        *("loop", "package", "namespace", "return", "var", "void", "while"),
+    }
 )
 
 _REMEDIES = {
@@ -29,10 +32,16 @@ _REMEDIES = {
 }
 _NAMES = {"None": "null", "nil": "null", "undefined": "null", "True": "true", "False": "false"}
 _LOOKALIKES = {
-    **{"len": "size", "length": "size", "count": "size", "str": "string", "float": "double"},
-    **{"lower": "lowerAscii", "toLowerCase": "lowerAscii", "upper": "upperAscii", "toUpperCase": "upperAscii"},
-    **{"strip": "trim", "any": "exists", "coalesce": "default", "parseInt": "int", "bool_": "bool"},
-    **{"startswith": "startsWith", "endswith": "endsWith", "match": "matches", "includes": "contains"},
+    **dict.fromkeys(("len", "length", "count"), "size"),
+    **dict.fromkeys(("lower", "toLowerCase", "lowercase"), "lowerAscii"),
+    **dict.fromkeys(("upper", "toUpperCase", "uppercase"), "upperAscii"),
+    **dict.fromkeys(("match", "regex"), "matches"),
+    "str": "string",
+    "float": "double",
+    "strip": "trim",
+    "any": "exists",
+    "coalesce": "default",
+    "includes": "contains",
 }
 
 _WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*|===?|<>|\*\*|\S")
@@ -69,16 +78,11 @@ def misread(text: str, line: int | None, column: int | None) -> OpcodeError:
         )
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     position = starts[min(line, len(starts)) - 1] + column - 1
-    if not text[position:].strip() or position < _reached(text, position):
+    if not text[position:].strip():
         return invalid("the expression ends too early", text, len(text.rstrip()))
     word = _WORD.match(text, position)
     shown = word[0] if word else text[position]
     return invalid(f"unexpected {shown!r}{_remedy(text, position, shown)}", text, position)
-
-
-def _reached(text: str, position: int) -> int:
-    """The parser reports the end of the text as the place of the last token: tell the two apart."""
-    return position
 
 
 def _remedy(text: str, position: int, word: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from opcode_cel.faults import Fault
+from opcode_cel.faults import EvalError
 
 INT, UINT, DOUBLE, BOOL, NULL = "int", "uint", "double", "bool", "null_type"
 STRING, BYTES, LIST, MAP = "string", "bytes", "list", "map"
@@ -20,8 +20,14 @@ class Uint(int):
     __slots__ = ()
 
 
-class MapLiteral(dict[Any, Any]):
+class MadeMap(dict[Any, Any]):
     """A map that the expression itself made; its keys may be numbers and booleans."""
+
+    __slots__ = ()
+
+
+class MadeList(list[Any]):
+    """A list that the expression itself made."""
 
     __slots__ = ()
 
@@ -102,8 +108,8 @@ def truth(value: object) -> bool:
     """The boolean that `value` is; nothing else counts as true or false.
 
     Raises:
-        Fault: it is not a boolean.
+        EvalError: it is not a boolean.
     """
     if value is True or value is False:
         return value
-    raise Fault(f"true or false is needed here, and it is {described(value)}")
+    raise EvalError(f"true or false is needed here, and it is {described(value)}")

@@ -6,10 +6,7 @@ from typing import Any
 
 from opcode_cel.kinds import Uint
 
-_SIMPLE = {
-    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
-    **{mark: mark for mark in "\\?\"'`"},
-}
+_SIMPLE = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", strict=True))
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\?\"'`])|([0-3][0-7]{2})|[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)"
 )
@@ -86,7 +83,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Text as UTF-8; in bytes, `\\x` and octal escapes are bytes, not characters."""
+    """Text as UTF-8; hexadecimal and octal escapes are bytes here, not characters."""
     body, raw = _body(text)
     if raw:
         return body.encode()

@@ -2,7 +2,7 @@
 
 from time import thread_time
 
-from opcode_cel.faults import Overrun
+from opcode_cel.faults import LimitError
 
 SECONDS = 1.0
 """Processor time of one evaluation; waiting for other threads does not count."""
@@ -28,21 +28,21 @@ class Meter:
         """Say that `units` of work are about to be done.
 
         Raises:
-            Overrun: when the time is up.
+            LimitError: when the time is up.
         """
         self._left -= units
         if self._left < 0:
             self._left = STRIDE
             if thread_time() > self._deadline:
-                raise Overrun(f"took too long: it was stopped after {SECONDS:g} s")
+                raise LimitError(f"took too long: it was stopped after {SECONDS:g} s")
 
     def make(self, size: int) -> None:
         """Say that text or a list of `size` bytes is about to be made.
 
         Raises:
-            Overrun: when it would be too much.
+            LimitError: when it would be too much.
         """
         self._room -= size
         if self._room < 0:
-            raise Overrun(f"makes too much: more than {ROOM // 2**20} MiB of text and lists")
+            raise LimitError(f"makes too much: more than {ROOM // 2**20} MiB of text and lists")
         self.spend(size // 64)

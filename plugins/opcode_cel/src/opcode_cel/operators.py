@@ -5,10 +5,8 @@ from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Any
 
-from celpy.celtypes import ListType
-
 from opcode_cel.access import settled
-from opcode_cel.faults import Fault
+from opcode_cel.faults import EvalError
 from opcode_cel.kinds import (
     BOOL,
     BYTES,
@@ -21,6 +19,7 @@ from opcode_cel.kinds import (
     STRING,
     TIMESTAMP,
     UINT,
+    MadeList,
     Uint,
     a,
     kind_of,
@@ -54,12 +53,9 @@ def equal(x: Any, y: Any, meter: Meter) -> bool:
 
 def _equal_maps(x: Any, y: Any, meter: Meter) -> bool:
     meter.spend(len(x))
-    if len(x) != len(y):
-        return False
-    for key in x:
-        if not has_key(y, key) or not equal(settled(x[key]), settled(y[key]), meter):
-            return False
-    return True
+    return len(x) == len(y) and all(
+        has_key(y, key) and equal(settled(x[key]), settled(y[key]), meter) for key in x
+    )
 
 
 def has_key(container: Any, key: Any) -> bool:
@@ -76,7 +72,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Meter],
     def operator(x: Any, y: Any, _: Meter) -> bool:
         kind, other = kind_of(x), kind_of(y)
         if not (kind in NUMBERS and other in NUMBERS) and not (kind == other and kind in _ORDERED):
-            raise Fault(f"{a(kind)} and {a(other)} have no order")
+            raise EvalError(f"{a(kind)} and {a(other)} have no order")
         return bool(compare(x, y))
 
     return operator
@@ -93,7 +89,7 @@ def contained(item: Any, container: Any, meter: Meter) -> bool:
             if equal(item, one, meter):
                 return True
         return False
-    raise Fault(f"'in' looks into a list or the keys of a map, not into {a(kind)}")
+    raise EvalError(f"'in' looks into a list or the keys of a map, not into {a(kind)}")
 
 
 # ---- arithmetic -----------------------------------------------------------------------------------
@@ -106,7 +102,7 @@ def plus(x: Any, y: Any, meter: Meter) -> Any:
         return _number("+", x, y, kind, other)
     if kind == other and kind in {STRING, BYTES, LIST}:
         meter.make((len(x) + len(y)) * (8 if kind == LIST else 1))
-        return ListType((*x, *y)) if kind == LIST else x + y
+        return MadeList((*x, *y)) if kind == LIST else x + y
     if kind == DURATION and other == DURATION:
         return checked_duration(lambda: x + y)
     if {kind, other} == {TIMESTAMP, DURATION}:
@@ -144,7 +140,7 @@ def _number(symbol: str, x: Any, y: Any, kind: str, other: str) -> Any:
     if DOUBLE in {kind, other}:
         return _DOUBLES[symbol](float(x), float(y))
     if symbol in "/%" and y == 0:
-        raise Fault("division by zero")
+        raise EvalError("division by zero")
     result = _INTEGERS[symbol](int(x), int(y))
     if kind == other == INT:
         fits = MIN_INT <= result <= MAX_INT
@@ -153,7 +149,7 @@ def _number(symbol: str, x: Any, y: Any, kind: str, other: str) -> Any:
     else:
         fits = MIN_INT <= result <= MAX_UINT
     if not fits:
-        raise Fault("integer overflow: the result has more than 64 bits")
+        raise EvalError("integer overflow: the result has more than 64 bits")
     return Uint(result) if kind == other == UINT or result > MAX_INT else result
 
 
@@ -196,11 +192,11 @@ def negative(x: Any) -> Any:
         return -x
     if kind == INT:
         return _number("-", 0, x, INT, INT)
-    raise Fault(f"'-' does not take {a(kind)}")
+    raise EvalError(f"'-' does not take {a(kind)}")
 
 
-def _mismatch(symbol: str, kind: str, other: str) -> Fault:
-    return Fault(f"'{symbol}' does not take {a(kind)} and {a(other)}")
+def _mismatch(symbol: str, kind: str, other: str) -> EvalError:
+    return EvalError(f"'{symbol}' does not take {a(kind)} and {a(other)}")
 
 
 # ---- the table ------------------------------------------------------------------------------------

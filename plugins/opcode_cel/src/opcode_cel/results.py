@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from typing import Any
 
-from opcode_cel.faults import Fault
+from opcode_cel.faults import EvalError
 from opcode_cel.kinds import (
     BOOL,
     BYTES,
@@ -32,7 +32,7 @@ def to_json(value: Any, meter: Meter) -> Any:
     A dict or list that was in the scope already is given as it is, not copied.
 
     Raises:
-        Fault: for what JSON cannot hold: NaN, infinity.
+        EvalError: for what JSON cannot hold: NaN, infinity.
     """
     if value is None or type(value) in {bool, int, str, dict, list}:
         return value
@@ -46,7 +46,7 @@ def to_json(value: Any, meter: Meter) -> Any:
         return {_key(key): to_json(item, meter) for key, item in value.items()}
     convert = _CONVERT.get(kind)
     if convert is None:
-        raise Fault(f"the result is {a(kind)}, which JSON cannot hold")
+        raise EvalError(f"the result is {a(kind)}, which JSON cannot hold")
     return convert(value)
 
 
@@ -58,7 +58,7 @@ def _key(key: Any) -> str:
 
 def _finite(number: float) -> float:
     if not math.isfinite(number):
-        raise Fault(f"the result is {number}, which JSON cannot hold")
+        raise EvalError(f"the result is {number}, which JSON cannot hold")
     return float(number)
 
 

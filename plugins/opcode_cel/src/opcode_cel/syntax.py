@@ -19,6 +19,10 @@ _WRAPPERS = {
     *("expr", "conditionalor", "conditionaland", "relation", "addition", "multiplication"),
     *("unary", "member"),
 }
+_NESTING = {
+    *("list_lit", "map_lit", "ident_arg", "member_dot", "member_index", "member_dot_arg", "member_object"),
+    *("unary", "expr"),
+}
 BINARY = frozenset({"relation", "addition", "multiplication"})
 LOGICAL = frozenset({"conditionalor", "conditionaland"})
 
@@ -54,7 +58,7 @@ def parse(text: str) -> Source:
         tree = CELParser().parse(text)
     except CELParseError as error:
         raise misread(text, error.line, error.column) from None
-    root = Tree("expr", [tree], tree.meta)
+    root = Tree("root", [tree])
     # Children come before their parents here, and no recursion is needed.
     for node in root.iter_subtrees():
         node.children = [_unwrapped(child, text) for child in node.children]
@@ -68,18 +72,19 @@ def _unwrapped(child: Any, text: str) -> Any:
     if child.data in _WRAPPERS and len(child.children) == 1:
         return child.children[0]
     if child.data == "primary":
-        inner = child.children[0]
+        inner: Any = child.children[0]
         if inner.data == "paren_expr":
             # Its depth still counts, see below.
-            inner.children[0].meta.parens = getattr(inner.children[0].meta, "parens", 0) + 1
-            return inner.children[0]
+            inside = inner.children[0]
+            inside.meta.parens = getattr(inside.meta, "parens", 0) + 1
+            return inside
         if inner.data == "literal":
-            return inner if inner.meta.empty else _constant(inner, text)
+            return _constant(inner, text)
     return child
 
 
 def _constant(node: Node, text: str) -> Node:
-    token = node.children[0]
+    token: Any = node.children[0]
     try:
         return Tree("constant", [literal(token.type, str(token))], node.meta)
     except ValueError as error:
@@ -96,7 +101,7 @@ def _check_depth(root: Node, text: str) -> None:
             deepest = max([below[0], *(depth + 1 for depth in below[1:])])
         elif node.data == "expr" and len(below) == 3:
             deepest = max(below[0] + 1, below[1] + 1, below[2])
-        elif len(node.children) > 1 or node.data in {"list_lit", "map_lit", "ident_arg"}:
+        elif node.data in _NESTING:
             deepest += 1
         depths[id(node)] = deepest + getattr(node.meta, "parens", 0)
         if depths[id(node)] > MAX_DEPTH:
@@ -108,7 +113,7 @@ def leftmost_name(node: Any) -> Token | None:
     """The name that a path such as `steps.a['b'].c` begins with; None when it is no path."""
     while isinstance(node, Tree) and node.data in {"member_dot", "member_index"}:
         node = node.children[0]
-    if isinstance(node, Tree) and node.data == "primary" and node.children[0].data == "ident":
-        token: Token = node.children[0].children[0]
-        return token
-    return None
+    if not isinstance(node, Tree) or node.data != "primary":
+        return None
+    inner: Any = node.children[0]
+    return inner.children[0] if inner.data == "ident" else None

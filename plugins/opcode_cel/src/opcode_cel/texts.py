@@ -4,11 +4,10 @@ from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
-import re2
-from celpy.celtypes import ListType
+import re2  # type: ignore[import-untyped]
 
-from opcode_cel.faults import Fault
-from opcode_cel.kinds import STRING, a, kind_of
+from opcode_cel.faults import EvalError
+from opcode_cel.kinds import STRING, MadeList, a, kind_of
 from opcode_cel.meter import Meter
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -19,14 +18,14 @@ MAX_PATTERN = 4096
 def matches(meter: Meter, text: str, pattern: str) -> bool:
     """Whether the RE2 pattern is found anywhere in the text; linear in its length."""
     if len(pattern) > MAX_PATTERN:
-        raise Fault(f"a pattern has at most {MAX_PATTERN} characters")
+        raise EvalError(f"a pattern has at most {MAX_PATTERN} characters")
     meter.spend(1 + len(text) // 64)
     try:
         return _pattern(pattern).search(text) is not None
     except re2.error as error:
         why = error.args[0] if error.args else "it is malformed"
         shown = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
-        raise Fault(f"not a pattern of RE2: {shown}") from None
+        raise EvalError(f"not a pattern of RE2: {shown}") from None
 
 
 @lru_cache(maxsize=256)
@@ -37,13 +36,13 @@ def _pattern(pattern: str) -> Any:
 
 
 def lower_ascii(meter: Meter, text: str) -> str:
-    """A to Z become a to z; other letters stay."""
+    """The letters A to Z in lower case; others stay."""
     meter.make(len(text))
     return text.translate(_LOWER)
 
 
 def upper_ascii(meter: Meter, text: str) -> str:
-    """a to z become A to Z; other letters stay."""
+    """The letters a to z in upper case; others stay."""
     meter.make(len(text))
     return text.translate(_UPPER)
 
@@ -54,17 +53,17 @@ def trim(meter: Meter, text: str) -> str:
     return text.strip()
 
 
-def split(meter: Meter, text: str, separator: str, limit: int = -1) -> list[str]:
+def split(meter: Meter, text: str, separator: str, limit: int = -1) -> MadeList:
     """The parts between separators, at most `limit` when that is not negative; '' splits into characters."""
     count = text.count(separator) + 1
     meter.make(len(text) + 64 * (count if limit < 0 else min(count, limit)))
     if limit == 0:
-        return ListType()
+        return MadeList()
     if separator:
-        return ListType(text.split(separator, limit - 1 if limit > 0 else -1))
+        return MadeList(text.split(separator, limit - 1 if limit > 0 else -1))
     if limit < 0 or limit > len(text):
-        return ListType(text)
-    return ListType([*text[: limit - 1], text[limit - 1 :]])
+        return MadeList(text)
+    return MadeList([*text[: limit - 1], text[limit - 1 :]])
 
 
 def join(meter: Meter, parts: Any, separator: str = "") -> str:
@@ -72,7 +71,7 @@ def join(meter: Meter, parts: Any, separator: str = "") -> str:
     meter.spend(len(parts))
     for index, part in enumerate(parts):
         if kind_of(part) != STRING:
-            raise Fault(f"join() takes a list of strings, and its [{index}] is {a(kind_of(part))}")
+            raise EvalError(f"join() takes a list of strings, and its [{index}] is {a(kind_of(part))}")
     meter.make(sum(map(len, parts)) + len(separator) * len(parts))
     return separator.join(parts)
 
@@ -90,6 +89,6 @@ def substring(meter: Meter, text: str, start: int, end: int | None = None) -> st
     stop = len(text) if end is None else end
     if not 0 <= start <= stop <= len(text):
         shown = f"{start}" if end is None else f"{start}, {end}"
-        raise Fault(f"substring({shown}) lies outside a string of {len(text)}", missing=True)
+        raise EvalError(f"substring({shown}) lies outside a string of {len(text)}", missing=True)
     meter.make(stop - start)
     return text[start:stop]

@@ -7,7 +7,7 @@ from typing import Any
 
 from celpy.celtypes import DurationType, TimestampType
 
-from opcode_cel.faults import Fault
+from opcode_cel.faults import EvalError
 
 MAX_SECONDS = 315_576_000_000
 
@@ -23,14 +23,14 @@ def parse_timestamp(text: str) -> Any:
     """RFC 3339, such as `2026-01-31T12:00:00Z`; parts of a microsecond are dropped."""
     match = _TIMESTAMP.fullmatch(text) if len(text) <= 64 else None
     if match is None:
-        raise Fault("a timestamp is text such as '2026-01-31T12:00:00Z'")
+        raise EvalError("a timestamp is text such as '2026-01-31T12:00:00Z'")
     date, time, fraction, zone = match.groups()
     try:
         moment = datetime.fromisoformat(
             f"{date}T{time}.{(fraction or '0'):0<6.6}{zone.upper().replace('Z', '+00:00')}"
         )
     except ValueError as error:
-        raise Fault(f"not a timestamp: {error}") from None
+        raise EvalError(f"not a timestamp: {error}") from None
     return TimestampType(moment)
 
 
@@ -43,7 +43,7 @@ def parse_duration(text: str) -> Any:
     """Such as `1h30m`, `1.5s` or `-200ms`."""
     match = _DURATION.fullmatch(text) if len(text) <= 128 else None
     if match is None:
-        raise Fault("a duration is text such as '1h30m' or '1.5s'")
+        raise EvalError("a duration is text such as '1h30m' or '1.5s'")
     total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(match[2]))
     return checked_duration(lambda: timedelta(seconds=-total if match[1] == "-" else total))
 
@@ -53,7 +53,7 @@ def checked_timestamp(make: Callable[[], Any]) -> Any:
     try:
         return TimestampType(make())
     except (OverflowError, ValueError):
-        raise Fault("the timestamp lies outside the years 1 to 9999") from None
+        raise EvalError("the timestamp lies outside the years 1 to 9999") from None
 
 
 def checked_duration(make: Callable[[], Any]) -> Any:
@@ -63,7 +63,7 @@ def checked_duration(make: Callable[[], Any]) -> Any:
     except OverflowError:
         duration = None
     if duration is None or abs(duration.total_seconds()) > MAX_SECONDS:
-        raise Fault("the duration is longer than ten thousand years")
+        raise EvalError("the duration is longer than ten thousand years")
     return DurationType(duration)
 
 

@@ -11,6 +11,7 @@ from opcode_core.engine.steps.action import call_at_once, run_action
 from opcode_core.engine.steps.condition import run_condition
 from opcode_core.engine.steps.loop import run_loop
 from opcode_core.engine.steps.parallel import run_parallel
+from opcode_core.engine.steps.reasoning import run_reasoning
 from opcode_core.engine.steps.wait import run_wait
 
 BODIES: Mapping[str, Callable[..., Coroutine[Any, Any, Any]]] = {
@@ -19,6 +20,7 @@ BODIES: Mapping[str, Callable[..., Coroutine[Any, Any, Any]]] = {
     "loop": run_loop,
     "parallel": run_parallel,
     "wait": run_wait,
+    "reasoning": run_reasoning,
 }
 
 __all__ = ["BODIES", "call_at_once"]

@@ -1,5 +1,7 @@
 """Filters and pages."""
 
+from functools import partial
+
 import pytest
 from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
 from opcode_testkit.storage.suite import StorageSuite
@@ -126,13 +128,13 @@ class Lists(StorageSuite):
         """By every list, with an error that says what to do."""
         await storage.commit([a_commit()])
         for call in (
-            storage.runs(RunFilter(), 10, cursor),
-            storage.events(EventFilter(), 10, cursor),
-            storage.events(EventFilter("r1"), 10, cursor),
-            storage.templates(None, None, 10, cursor),
-            storage.templates("deploy", None, 10, cursor),
+            partial(storage.runs, RunFilter(), 10, cursor),
+            partial(storage.events, EventFilter(), 10, cursor),
+            partial(storage.events, EventFilter("r1"), 10, cursor),
+            partial(storage.templates, None, None, 10, cursor),
+            partial(storage.templates, "deploy", None, 10, cursor),
         ):
-            error = await refused(call)
+            error = await refused(call())
             assert error.code is ErrorCode.VALIDATION_ERROR
             assert "cursor" in error.message
 
@@ -143,18 +145,21 @@ class Lists(StorageSuite):
         events = (await storage.events(EventFilter(), 1)).cursor
         assert runs is not None
         assert events is not None
-        for call in (storage.events(EventFilter(), 1, runs), storage.runs(RunFilter(), 1, events)):
-            assert (await refused(call)).code is ErrorCode.VALIDATION_ERROR
+        for call in (
+            partial(storage.events, EventFilter(), 1, runs),
+            partial(storage.runs, RunFilter(), 1, events),
+        ):
+            assert (await refused(call())).code is ErrorCode.VALIDATION_ERROR
 
     @pytest.mark.parametrize("limit", [0, -1])
     async def test_a_limit_below_one_is_refused(self, storage: Storage, limit: int) -> None:
         """Nothing and less than nothing are no pages."""
         for call in (
-            storage.runs(RunFilter(), limit),
-            storage.events(EventFilter(), limit),
-            storage.events(EventFilter("r1"), limit),
-            storage.templates(limit=limit),
+            partial(storage.runs, RunFilter(), limit),
+            partial(storage.events, EventFilter(), limit),
+            partial(storage.events, EventFilter("r1"), limit),
+            partial(storage.templates, limit=limit),
         ):
-            error = await refused(call)
+            error = await refused(call())
             assert error.code is ErrorCode.VALIDATION_ERROR
             assert "limit" in error.message

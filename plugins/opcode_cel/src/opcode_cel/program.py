@@ -1,0 +1,75 @@
+"""A compiled expression."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opcode_cel.checks import check
+from opcode_cel.faults import EvalError, LimitError, shortened
+from opcode_cel.interpreter import Runner
+from opcode_cel.meter import Meter
+from opcode_cel.plain import DOUBTS, Closure, plain
+from opcode_cel.results import to_json
+from opcode_cel.syntax import parse
+from opcode_core import ErrorCode, OpcodeError
+
+# celpy logs an error for what is an ordinary answer here.
+logging.getLogger("celpy").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CelProgram:
+    """An expression, compiled once; safe to evaluate from several threads.
+
+    Attributes:
+        runner: the interpreter over the parsed expression.
+        direct: a closure for expressions of the plain kind, tried first, or None.
+    """
+
+    runner: Runner
+    direct: Closure | None
+
+    def evaluate(self, scope: Mapping[str, Any]) -> Any:
+        """The value over `scope`, as JSON.
+
+        Raises:
+            OpcodeError: EXECUTION_ERROR.
+        """
+        if self.direct is not None:
+            try:
+                return self.direct(scope)
+            except DOUBTS:
+                pass
+        return self.interpret(scope)
+
+    def interpret(self, scope: Mapping[str, Any]) -> Any:
+        """The same by the interpreter alone."""
+        meter = Meter()
+        try:
+            return to_json(self.runner.evaluate(scope, meter), meter)
+        except (EvalError, LimitError) as error:
+            message = str(error)
+        except RecursionError:
+            message = "the values are nested too deeply"
+        if not message.isascii() or len(message) > 2000:
+            message = shortened(message, 2000)
+        raise OpcodeError(
+            ErrorCode.EXECUTION_ERROR, message, details={"expression": shortened(self.source, 500)}
+        )
+
+    @property
+    def source(self) -> str:
+        """The text that it was compiled from."""
+        return self.runner.source.text
+
+
+def compile_program(text: str) -> CelProgram:
+    """Parse, check, and find the fastest way to evaluate.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR.
+    """
+    source = parse(text)
+    check(source)
+    return CelProgram(Runner(source), plain(source.tree))
