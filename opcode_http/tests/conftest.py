@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from opcode_http.pools import close_pools
 
-from opcode_core import ActionContext, OpcodeError, PathPolicy
+from opcode_core import StepLogger, ActionContext, OpcodeError, PathPolicy
 from opcode_http import actions
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -138,7 +138,7 @@ def context(idempotency_key: str) -> ActionContext:
         attempt=1,
         idempotency_key=idempotency_key,
         deadline=None,
-        logger=logging.LoggerAdapter(logging.getLogger("test")),
+        logger=StepLogger(logging.getLogger("test")),
         isolator=None,
         paths=PathPolicy(),
         run=None,

@@ -5,7 +5,7 @@ import pytest
 from opcode_core.process_isolator import ProcessIsolator
 from opcode_shell.execute import execute
 
-from opcode_core import ActionContext, PathPolicy
+from opcode_core import StepLogger, ActionContext, PathPolicy
 
 
 def context(paths: PathPolicy) -> ActionContext:
@@ -16,7 +16,7 @@ def context(paths: PathPolicy) -> ActionContext:
         attempt=1,
         idempotency_key="k1",
         deadline=None,
-        logger=logging.LoggerAdapter(logging.getLogger("test")),
+        logger=StepLogger(logging.getLogger("test")),
         isolator=ProcessIsolator(),
         paths=paths,
         run=None,

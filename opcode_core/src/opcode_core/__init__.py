@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from opcode_core.contracts.action import Effect as Effect
     from opcode_core.contracts.action import RunAccess as RunAccess
     from opcode_core.contracts.action import RunEnded as RunEnded
+    from opcode_core.contracts.action import StepLogger as StepLogger
     from opcode_core.contracts.clock import Clock as Clock
     from opcode_core.contracts.clock import Ids as Ids
     from opcode_core.contracts.expression import ExpressionEngine as ExpressionEngine
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from opcode_core.paths import PathPolicy as PathPolicy
     from opcode_core.plugins.hookspecs import hookimpl as hookimpl
     from opcode_core.plugins.registry import Registry as Registry
+    from opcode_core.process_isolator import ProcessIsolator as ProcessIsolator
     from opcode_core.scope import StepView as StepView
 
 # Each name is imported when it is first asked for, so `import opcode_core` costs next to nothing
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "action": "actions",
     **dict.fromkeys(("dumps", "loads"), "codec"),
-    **dict.fromkeys(("Action", "ActionContext", "Effect", "RunAccess", "RunEnded"), "contracts.action"),
+    **dict.fromkeys(("Action", "ActionContext", "Effect", "RunAccess", "RunEnded", "StepLogger"), "contracts.action"),
     **dict.fromkeys(("Clock", "Ids"), "contracts.clock"),
     **dict.fromkeys(("ExpressionEngine", "Program"), "contracts.expression"),
     **dict.fromkeys(("Command", "Finished", "Isolator", "Limits", "Probe"), "contracts.isolator"),
@@ -76,6 +78,7 @@ _HOMES = {
     "PathPolicy": "paths",
     "hookimpl": "plugins.hookspecs",
     "Registry": "plugins.registry",
+    "ProcessIsolator": "process_isolator",
     "StepView": "scope",
 }
 

@@ -4,8 +4,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, create_model
+from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from typing_extensions import NotRequired, TypedDict
 
 from opcode_core.contracts.action import Action, ActionContext, Call, Effect
 
@@ -69,18 +70,31 @@ class _Signature:
 
     def params_schema(self, name: str) -> Mapping[str, Any]:
         fields: dict[str, Any] = {}
+        defaults: dict[str, Any] = {}
         extra: Literal["allow", "forbid"] = "forbid"
         for parameter in self.parameters.values():
+            hint = self.hints.get(parameter.name, Any)
             if parameter.kind is parameter.VAR_KEYWORD:
                 extra = "allow"
-            elif parameter.name != self.context:
-                default = ... if parameter.default is parameter.empty else parameter.default
-                fields[parameter.name] = (self.hints.get(parameter.name, Any), default)
+            elif parameter.name == self.context:
+                continue
+            elif parameter.default is parameter.empty:
+                fields[parameter.name] = hint
+            else:
+                fields[parameter.name] = NotRequired[hint]
+                defaults[parameter.name] = parameter.default
+        # A TypedDict, not a model: its keys may have any name, also those that a model has for itself.
+        params = TypedDict("Params", fields)  # type: ignore[operator]
+        params.__pydantic_config__ = ConfigDict(extra=extra)
         try:
-            model = create_model("Params", __config__=ConfigDict(extra=extra), **fields)
-            return _tidy(model.model_json_schema())
+            schema = _tidy(TypeAdapter(params).json_schema())
         except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
             raise TypeError(f"the params of action {name!r} cannot be described in JSON: {error}") from error
+        schema.setdefault("properties", {})
+        for key, default in defaults.items():
+            schema["properties"][key]["default"] = default
+        schema["additionalProperties"] = extra == "allow"
+        return schema
 
     def output_schema(self, declared: Any) -> Mapping[str, Any]:
         annotation = declared if declared is not None else self.hints.get("return", Any)

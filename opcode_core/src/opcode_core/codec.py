@@ -32,12 +32,15 @@ def loads(body: bytes | str) -> Any:
     """Decode JSON.
 
     Raises:
-        ValueError: when it is not JSON, or holds NaN or an infinity.
+        ValueError: when it is not JSON, names NaN or an infinity, or is nested too deeply.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return json.loads(body, parse_constant=_refuse_constant)
+        try:
+            return json.loads(body, parse_constant=_refuse_constant)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
 
 def _dumps_surrogates(value: Any) -> bytes:

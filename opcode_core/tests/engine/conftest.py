@@ -74,6 +74,17 @@ class Bench:
             f"{e.event_type} {e.step_id}" for e in await self.events(run) if not e.event_type.startswith("workflow_")
         ]
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Come back when something holds, looking at each turn of the loop."""
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                await asyncio.sleep(0)
+
+    def status(self, run_id: str, step_id: str) -> str | None:
+        """How a step of a live run stands, or None when it has not begun."""
+        run = next(run for run in self.engine.driven if run.state.id == run_id)
+        return run.state.steps[step_id].status if step_id in run.state.steps else None
+
     async def check(self) -> None:
         for run in self.engine.driven:
             if run.state.id in self.broken:
@@ -108,7 +119,7 @@ async def make_bench() -> AsyncIterator[Callable[..., Any]]:
         bench.lab.release()
         await bench.engine.shut_down(grace=PATIENCE)
         await bench.check()
-    left = [task.get_name() for task in asyncio.all_tasks() - before]
+    left = [task.get_name() for task in asyncio.all_tasks() - before if task is not asyncio.current_task()]
     assert left == []
 
 

@@ -1,7 +1,7 @@
 """An action: a named thing that a step does."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -40,6 +40,14 @@ class RunAccess(Protocol):
         ...
 
 
+class StepLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that adds the step's ids to every line, beside what the line brings itself."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Put both together."""
+        return msg, {**kwargs, "extra": {**(self.extra or {}), **kwargs.get("extra", {})}}
+
+
 @dataclass(frozen=True, slots=True)
 class RunEnded:
     """What an action returns when its step is to wait for another run and take over its output."""
@@ -68,7 +76,7 @@ class ActionContext:
     attempt: int
     idempotency_key: str
     deadline: float | None
-    logger: logging.LoggerAdapter[logging.Logger]
+    logger: StepLogger
     isolator: Isolator
     paths: PathPolicy
     run: RunAccess

@@ -8,7 +8,7 @@ from typing import Any
 from opcode_core import events as e
 from opcode_core.builtins import default_isolator
 from opcode_core.compiler import make_plan
-from opcode_core.contracts.action import ActionContext
+from opcode_core.contracts.action import ActionContext, StepLogger
 from opcode_core.contracts.clock import Clock, Ids
 from opcode_core.contracts.runner import Runner
 from opcode_core.contracts.storage import EventFilter, RunFilter, RunRecord, Storage, TemplateRecord
@@ -410,7 +410,7 @@ class Engine:
             attempt=state.steps[step_id].attempt,
             idempotency_key=key,
             deadline=None if step.timeout is None else self.clock.now() + step.timeout,
-            logger=logging.LoggerAdapter(_action_log, correlation),
+            logger=StepLogger(_action_log, correlation),
             isolator=self.isolator,
             paths=self.paths,
             run=Access(run, step_id, scope, key),

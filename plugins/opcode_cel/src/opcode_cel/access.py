@@ -1,6 +1,7 @@
 """Selecting: `a.b`, `a['b']`, `a[0]`, and what a step shows of itself."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from opcode_cel.faults import EvalError, listed, shortened
@@ -13,6 +14,11 @@ VIEW_KEYS = frozenset({"output", "status", "error"})
 def settled(value: Any) -> Any:
     """The value that a step stands for when it is not selected from: its output."""
     return value.output if type(value) is StepView else value
+
+
+def holds_steps(value: Mapping[Any, Any]) -> bool:
+    """Whether it is the map of steps itself."""
+    return any(type(first) is StepView for first in islice(value.values(), 1))
 
 
 def field(value: Any, name: str, text: str) -> Any:

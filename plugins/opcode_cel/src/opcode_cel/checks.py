@@ -27,8 +27,8 @@ def check(source: Source) -> None:
 
 
 def arguments_of(node: Node) -> list[Any]:
-    """The trees of a call's arguments, without the receiver."""
-    last = node.children[-1]
+    """The trees of a call's arguments, without the receiver, or of a list's items."""
+    last = node.children[-1] if node.children else None
     return list(last.children) if isinstance(last, Tree) and last.data == "exprlist" else []
 
 

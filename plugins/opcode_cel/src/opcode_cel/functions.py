@@ -19,7 +19,6 @@ from opcode_cel.kinds import (
     STRING,
     TIMESTAMP,
     UINT,
-    a,
     kind_of,
     type_of,
 )
@@ -52,8 +51,9 @@ class Function:
         meter.spend()
         for argument, kinds in zip(arguments, self.takes, strict=False):
             if kinds is not None and kind_of(argument) not in kinds:
-                wanted = " or ".join(a(kind) for kind in sorted(kinds))
-                raise EvalError(f"{name}() takes {wanted}, not {a(kind_of(argument))}")
+                *others, last = sorted(kinds)
+                wanted = f"{', '.join(others)} or {last}" if others else last
+                raise EvalError(f"{name}() takes {wanted}, not {kind_of(argument)}")
         return self.call(meter, *arguments)
 
 

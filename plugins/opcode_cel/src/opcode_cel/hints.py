@@ -59,41 +59,32 @@ def invalid(message: str, text: str, position: int) -> OpcodeError:
     end = text.find("\n", position)
     before = text[max(start, position - 40) : position]
     after = text[position : position + 30 if end < 0 else min(end, position + 30)]
-    marked = "" if not text.strip() else f" of '{before}»{after}'" if after else f" (the end) of '{before}»'"
-    return OpcodeError(
-        ErrorCode.VALIDATION_ERROR,
-        f"{message} at {place}{marked}" if marked else message,
-        details={"line": line, "column": column},
-    )
+    shown = f"at {place} ({before}»{after}): {message}" if text.strip() else message
+    return OpcodeError(ErrorCode.VALIDATION_ERROR, shown, details={"line": line, "column": column})
 
 
-def misread(text: str, line: int | None, column: int | None) -> OpcodeError:
-    """The error for what the parser did not expect at a place; it counts lines and columns from 1."""
-    if line is None or column is None or line < 1:
-        # celpy loses the place of `a.true`.
-        field = re.search(r"\.\s*(true|false)\b", text)
-        name = field[1] if field else "…"
-        return invalid(
-            f"{name!r} cannot follow a dot; write a['{name}']", text, field.start(1) if field else 0
-        )
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    position = starts[min(line, len(starts)) - 1] + column - 1
-    if not text[position:].strip():
-        return invalid("the expression ends too early", text, len(text.rstrip()))
+def cut_short(text: str) -> OpcodeError:
+    """The error for an expression that lacks its end."""
+    return invalid("the expression ends too early", text, len(text.rstrip()))
+
+
+def misread(text: str, position: int) -> OpcodeError:
+    """The error for what the parser did not expect at `position`."""
     word = _WORD.match(text, position)
-    shown = word[0] if word else text[position]
-    return invalid(f"unexpected {shown!r}{_remedy(text, position, shown)}", text, position)
+    shown = word[0] if word else text[position : position + 1]
+    return invalid(f"unexpected '{shown}'{_remedy(text, position, shown)}", text, position)
 
 
 def _remedy(text: str, position: int, word: str) -> str:
     before = text[:position].rstrip()
-    for match in _HYPHENED.finditer(text):
+    # Only around the place: the pattern is not meant for long texts.
+    for match in _HYPHENED.finditer(text, max(0, position - 150), position + 50):
         if match.start() <= position <= match.end() + 2:
             return f"; {hyphen_hint(match)}"
-    if before.endswith("?") and word == ".":
+    if (before[-1:], word) in {("?", "."), (".", "?")}:
         return "; for what may be missing, write default(a.b, 'x')"
-    if before.endswith(".") and word == "?":
-        return "; for what may be missing, write default(a.b, 'x')"
+    if before.endswith(".") and word in {"true", "false"}:
+        return f"; as a key it goes in brackets: ['{word}']"
     remedy = _REMEDIES.get(word)
     if previous := re.search(r"(?<![\w.])(not|if)$", before):
         remedy = _REMEDIES[previous[1]]
@@ -112,7 +103,7 @@ def hyphen_hint(match: re.Match[str]) -> str:
 
 def hyphened(text: str, position: int) -> str | None:
     """The hint for a path with a '-' that begins at `position`, if one does."""
-    match = _HYPHENED.match(text, position)
+    match = _HYPHENED.match(text, position, position + 300)
     return hyphen_hint(match) if match else None
 
 
@@ -121,11 +112,11 @@ def name_trouble(name: str) -> str | None:
     if name == "loop":
         return "'loop' is reserved: use iter.item and iter.index"
     if name in RESERVED:
-        return f"{name!r} is reserved and cannot be a name"
+        return f"'{name}' is reserved and cannot be a name"
     if name in _NAMES:
-        return f"{name!r} is written {_NAMES[name]}"
+        return f"'{name}' is written {_NAMES[name]} here"
     if name in {"and", "or", "not"}:
-        return f"{name!r} is no operator: {_REMEDIES[name]}"
+        return f"'{name}' is no operator: {_REMEDIES[name]}"
     return None
 
 
@@ -136,5 +127,5 @@ def function_trouble(name: str, known: list[str]) -> str:
     if name in {"not", "and", "or", "if"}:
         return f"there is no function {name}(): {_REMEDIES[name]}"
     close = _LOOKALIKES.get(name) or next(iter(get_close_matches(name, known, n=1)), None)
-    meant = f"; did you mean {close}()?" if close else f"; there are: {', '.join(sorted(known))}"
+    meant = f"; did you mean {close}()?" if close else ""
     return f"there is no function {shortened(name, 60)}(){meant}"

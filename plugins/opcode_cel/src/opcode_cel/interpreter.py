@@ -12,7 +12,7 @@ from opcode_cel.faults import EvalError, listed, shortened
 from opcode_cel.functions import FUNCTIONS, MACROS
 from opcode_cel.kinds import LIST, MAP, TYPES, MadeList, MadeMap, described, kind_of, truth
 from opcode_cel.meter import Meter
-from opcode_cel.operators import BINARY, UNARY, has_key
+from opcode_cel.operators import BINARY, UNARY
 from opcode_cel.syntax import BINARY as BINARY_RULES
 from opcode_cel.syntax import Node, Source
 
@@ -175,6 +175,8 @@ class Interpreter(Evaluator):
     def primary(self, tree: Node) -> Any:
         """A name, a call, a list or a map."""
         child = tree.children[0]
+        if child.data == "list_lit":
+            return MadeList([self._visit_tree(item) for item in arguments_of(child)])
         if child.data != "ident_arg":
             return super().primary(tree)
         name, arguments = child.children[0], arguments_of(child)
@@ -261,7 +263,10 @@ class Interpreter(Evaluator):
                 raise EvalError(
                     f"{described(key)} cannot be a key of a map", where=shortened(self.source.of(key_tree))
                 )
-            if has_key(result, key):
-                raise EvalError(f"the key {key!r} is there twice", where=shortened(self.source.of(tree)))
+            if key in result:
+                raise EvalError(
+                    f"the key {str(key).lower() if isinstance(key, bool) else repr(key)} is there twice",
+                    where=shortened(self.source.of(tree)),
+                )
             result[key] = self._visit_tree(value_tree)
         return result

@@ -45,4 +45,4 @@ class Meter:
         self._room -= size
         if self._room < 0:
             raise LimitError(f"makes too much: more than {ROOM // 2**20} MiB of text and lists")
-        self.spend(size // 64)
+        self.spend(1 + size // 64)

@@ -5,33 +5,24 @@ else. A closure only ever answers when the answer is beyond doubt. For everythin
 included, it raises, and the interpreter decides; so the two cannot differ in what they refuse.
 """
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any
 
 from lark import Tree
 
-from opcode_cel.access import settled
+from opcode_cel.access import holds_steps, settled
 from opcode_cel.checks import arguments_of
-from opcode_cel.syntax import Node
+from opcode_cel.closures import AGAINST_LITERAL, OPERATIONS, SCALARS, Closure, Scope, UnsureError
+from opcode_cel.syntax import BINARY, Node
 from opcode_core import StepView
 
-Scope: TypeAlias = Mapping[str, Any]
-Closure: TypeAlias = Callable[[Scope], Any]
-
-
-class UnsureError(Exception):
-    """The interpreter has to decide."""
+LONGEST_CHAIN = 32
+"""Operators in a row; each takes a frame of the stack."""
 
 
 DOUBTS = (UnsureError, LookupError, TypeError, AttributeError, ArithmeticError)
 """What a closure raises instead of answering; Python's own errors of a path included."""
-
-_UNSURE = UnsureError()
-_SCALARS = frozenset({int, float, str, bool, type(None)})
-_KNOWN = _SCALARS | {dict, list}
-_NUMBERS = frozenset({int, float})
 
 
 def plain(tree: Node) -> Closure | None:
@@ -47,11 +38,13 @@ def _answer(closure: Closure) -> Closure:
     def answer(scope: Scope) -> Any:
         value = closure(scope)
         cls = type(value)
-        if cls is bool or cls is int or cls is str or value is None or cls is dict or cls is list:
+        if cls is bool or cls is int or cls is str or value is None or cls is list:
+            return value
+        if cls is dict and not holds_steps(value):
             return value
         if cls is float and isfinite(value):
             return value
-        raise _UNSURE
+        raise UnsureError
 
     return answer
 
@@ -66,7 +59,7 @@ def _closure(tree: Any) -> Closure | None:
 
 def _constant(tree: Node) -> Closure | None:
     value = tree.children[0]
-    return (lambda _: value) if type(value) in _SCALARS else None
+    return (lambda _: value) if type(value) in SCALARS else None
 
 
 def _primary(tree: Node) -> Closure | None:
@@ -119,7 +112,7 @@ def _indexed(root: str, keys: list[Any]) -> Closure:
                 value = settled(value)
                 # Python would index text, and lists from their end.
                 if type(value) is not list or key < 0:
-                    raise _UNSURE
+                    raise UnsureError
             value = value[key]
         return settled(value)
 
@@ -160,7 +153,7 @@ def _unary(tree: Node) -> Closure | None:
             return False
         if value is False:
             return True
-        raise _UNSURE
+        raise UnsureError
 
     return negated
 
@@ -182,7 +175,7 @@ def _logical(tree: Node) -> Closure | None:
         for operand in closures:
             value = operand(scope)
             if type(value) is not bool:
-                raise _UNSURE
+                raise UnsureError
             if value is decisive:
                 return decisive
         return not decisive
@@ -199,137 +192,32 @@ def _pair(left: Closure, right: Closure, decisive: bool) -> Closure:
             value = right(scope)
             if type(value) is bool:
                 return value
-        raise _UNSURE
+        raise UnsureError
 
     return decide
 
 
 def _binary(tree: Node) -> Closure | None:
-    operation, right_tree = tree.children
-    left_tree = operation.children[0]
-    make = _OPERATIONS.get(operation.data)
-    if make is None:
+    """A chain of operators from left to right, each closure calling the one before."""
+    chain: list[tuple[str, Any]] = []
+    while tree.data in BINARY:
+        operation, right_tree = tree.children
+        chain.append((operation.data, right_tree))
+        tree = operation.children[0]
+    closure = _closure(tree)
+    if len(chain) > LONGEST_CHAIN or any(operation not in OPERATIONS for operation, _ in chain):
         return None
-    left, right = _closure(left_tree), _closure(right_tree)
-    if left is None or right is None:
-        return None
-    if right_tree.data == "constant" and operation.data in _AGAINST_LITERAL:
-        return _AGAINST_LITERAL[operation.data](left, right_tree.children[0])
-    return make(left, right)
+    for operation, right_tree in reversed(chain):
+        right = _closure(right_tree)
+        if closure is None or right is None:
+            return None
+        if right_tree.data == "constant" and operation in AGAINST_LITERAL:
+            closure = AGAINST_LITERAL[operation](closure, right_tree.children[0])
+        else:
+            closure = OPERATIONS[operation](closure, right)
+    return closure
 
 
-def _same(x: Any, y: Any) -> bool:
-    """Equality where it is beyond doubt; of two containers it is not."""
-    first, second = type(x), type(y)
-    if first is second and first in _SCALARS:
-        return bool(x == y)
-    if first in _NUMBERS and second in _NUMBERS:
-        return bool(x == y)
-    if (first in _SCALARS and second in _KNOWN) or (second in _SCALARS and first in _KNOWN):
-        return False
-    raise _UNSURE
-
-
-def _equality(wanted: bool) -> Callable[[Closure, Closure], Closure]:
-    return lambda left, right: lambda scope: _same(left(scope), right(scope)) is wanted
-
-
-def _equals_literal(wanted: bool) -> Callable[[Closure, Any], Closure]:
-    def make(left: Closure, constant: Any) -> Closure:
-        cls = type(constant)
-
-        def compare(scope: Scope) -> bool:
-            value = left(scope)
-            if type(value) is cls:
-                return bool(value == constant) is wanted
-            return _same(value, constant) is wanted
-
-        return compare
-
-    return make
-
-
-def _order(compare: Callable[[Any, Any], bool]) -> Callable[[Closure, Closure], Closure]:
-    def make(left: Closure, right: Closure) -> Closure:
-        def ordered(scope: Scope) -> bool:
-            x, y = left(scope), right(scope)
-            first, second = type(x), type(y)
-            if (first in _NUMBERS and second in _NUMBERS) or (first is second is str):
-                return bool(compare(x, y))
-            raise _UNSURE
-
-        return ordered
-
-    return make
-
-
-def _order_literal(compare: Callable[[Any, Any], bool]) -> Callable[[Closure, Any], Closure]:
-    def make(left: Closure, constant: Any) -> Closure:
-        # A literal that has no order is for the interpreter to refuse.
-        classes = _NUMBERS if type(constant) in _NUMBERS else frozenset({str} & {type(constant)})
-
-        def ordered(scope: Scope) -> bool:
-            value = left(scope)
-            if type(value) in classes:
-                return compare(value, constant)
-            raise _UNSURE
-
-        return ordered
-
-    return make
-
-
-def _arithmetic(
-    compute: Callable[[Any, Any], Any],
-    *,
-    naturals: Callable[[int, int], int] | None = None,
-    doubles: bool = True,
-) -> Callable[[Closure, Closure], Closure]:
-    """Of numbers; `naturals` replaces `compute` for integers where Python's rounding is another."""
-
-    def make(left: Closure, right: Closure) -> Closure:
-        def computed(scope: Scope) -> Any:
-            x, y = left(scope), right(scope)
-            first, second = type(x), type(y)
-            if first is int and second is int:
-                if naturals is None:
-                    result = compute(x, y)
-                elif x >= 0 and y > 0:
-                    result = naturals(x, y)
-                else:
-                    raise _UNSURE
-                if -(2**63) <= result < 2**63:
-                    return result
-            elif doubles and first in _NUMBERS and second in _NUMBERS:
-                return compute(float(x), float(y))
-            raise _UNSURE
-
-        return computed
-
-    return make
-
-
-_COMPARISONS = {
-    "relation_lt": operator.lt,
-    "relation_le": operator.le,
-    "relation_gt": operator.gt,
-    "relation_ge": operator.ge,
-}
-_OPERATIONS: dict[str, Callable[[Closure, Closure], Closure]] = {
-    "relation_eq": _equality(True),
-    "relation_ne": _equality(False),
-    **{name: _order(compare) for name, compare in _COMPARISONS.items()},
-    "addition_add": _arithmetic(operator.add),
-    "addition_sub": _arithmetic(operator.sub),
-    "multiplication_mul": _arithmetic(operator.mul),
-    "multiplication_div": _arithmetic(operator.truediv, naturals=operator.floordiv),
-    "multiplication_mod": _arithmetic(operator.mod, naturals=operator.mod, doubles=False),
-}
-_AGAINST_LITERAL: dict[str, Callable[[Closure, Any], Closure]] = {
-    "relation_eq": _equals_literal(True),
-    "relation_ne": _equals_literal(False),
-    **{name: _order_literal(compare) for name, compare in _COMPARISONS.items()},
-}
 _MAKERS: dict[str, Callable[[Node], Closure | None]] = {
     "constant": _constant,
     "primary": _primary,

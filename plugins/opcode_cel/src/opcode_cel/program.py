@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from opcode_cel.checks import check
+from opcode_cel.closures import Closure
 from opcode_cel.faults import EvalError, LimitError, shortened
 from opcode_cel.interpreter import Runner
 from opcode_cel.meter import Meter
-from opcode_cel.plain import DOUBTS, Closure, plain
+from opcode_cel.plain import DOUBTS, plain
 from opcode_cel.results import to_json
 from opcode_cel.syntax import parse
 from opcode_core import ErrorCode, OpcodeError
@@ -51,11 +52,13 @@ class CelProgram:
         except (EvalError, LimitError) as error:
             message = str(error)
         except RecursionError:
-            message = "the values are nested too deeply"
-        if not message.isascii() or len(message) > 2000:
-            message = shortened(message, 2000)
+            message = "the expression and its values are nested too deeply"
+        except OverflowError:
+            message = "a number is far too large"
         raise OpcodeError(
-            ErrorCode.EXECUTION_ERROR, message, details={"expression": shortened(self.source, 500)}
+            ErrorCode.EXECUTION_ERROR,
+            shortened(message, 2000),
+            details={"expression": shortened(self.source, 500)},
         )
 
     @property

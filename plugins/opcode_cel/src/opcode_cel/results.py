@@ -4,6 +4,7 @@ import math
 from base64 import b64encode
 from typing import Any
 
+from opcode_cel.access import holds_steps
 from opcode_cel.faults import EvalError
 from opcode_cel.kinds import (
     BOOL,
@@ -34,7 +35,8 @@ def to_json(value: Any, meter: Meter) -> Any:
     Raises:
         EvalError: for what JSON cannot hold: NaN, infinity.
     """
-    if value is None or type(value) in {bool, int, str, dict, list}:
+    cls = type(value)
+    if value is None or cls in {bool, int, str, list} or (cls is dict and not holds_steps(value)):
         return value
     meter.make(8)
     if type(value) is StepView:

@@ -1,12 +1,14 @@
-"""From source text to a small tree: celpy parses, what the tree does not need is taken out."""
+"""From source text to a small tree: celpy's grammar reads it, what nobody needs is taken out."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from celpy.celparser import CELParseError, CELParser
 from lark import Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from opcode_cel.hints import invalid, misread
+from opcode_cel.grammar import parser
+from opcode_cel.hints import cut_short, invalid, misread
 from opcode_cel.literals import literal
 
 Node: TypeAlias = Tree[Any]
@@ -14,17 +16,21 @@ Node: TypeAlias = Tree[Any]
 MAX_DEPTH = 64
 """How deep brackets, calls and operators may lie inside each other."""
 
+BINARY = frozenset({"relation", "addition", "multiplication"})
+LOGICAL = frozenset({"conditionalor", "conditionaland"})
+
 # Rules that only stand for their one child.
-_WRAPPERS = {
-    *("expr", "conditionalor", "conditionaland", "relation", "addition", "multiplication"),
-    *("unary", "member"),
-}
+_WRAPPERS = BINARY | LOGICAL | {"expr", "unary", "member"}
 _NESTING = {
     *("list_lit", "map_lit", "ident_arg", "member_dot", "member_index", "member_dot_arg", "member_object"),
     *("unary", "expr"),
 }
-BINARY = frozenset({"relation", "addition", "multiplication"})
-LOGICAL = frozenset({"conditionalor", "conditionaland"})
+# What a source is made of as far as quotes and brackets go: strings, comments, brackets, the rest.
+_PIECE = re.compile(
+    r""""{3}(?:[^\\]|\\[\s\S])*?"{3}|'{3}(?:[^\\]|\\[\s\S])*?'{3}"""
+    r"""|"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*\'"""
+    r"""|//[^\n]*|(?P<open>[(\[{])|(?P<close>[)\]}])|[^'"/()\[\]{}]+|/"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Source:
 
     Attributes:
         text: as its author wrote it.
-        tree: celpy's, without the nodes that only wrap another; a `literal` holds its value.
+        tree: celpy's, without the nodes that only wrap another; a `constant` holds its value.
     """
 
     text: str
@@ -52,18 +58,37 @@ def parse(text: str) -> Source:
     """
     if not text.strip():
         raise invalid("the expression is empty", text, 0)
+    _check_pieces(text)
     try:
-        # Not Environment.compile: it parses what another thread may just have put there. A
-        # parser object costs nothing, the grammar behind it is shared.
-        tree = CELParser().parse(text)
-    except CELParseError as error:
-        raise misread(text, error.line, error.column) from None
-    root = Tree("root", [tree])
+        root: Node = Tree("root", [parser().parse(text)])
+    except UnexpectedToken as error:
+        if error.token.type == "$END":
+            raise cut_short(text) from None
+        raise misread(text, error.token.start_pos or 0) from None
+    except UnexpectedCharacters as error:
+        position: Any = error.pos_in_stream
+        raise misread(text, position) from None
     # Children come before their parents here, and no recursion is needed.
     for node in root.iter_subtrees():
         node.children = [_unwrapped(child, text) for child in node.children]
     _check_depth(root, text)
     return Source(text, root.children[0])
+
+
+def _check_pieces(text: str) -> None:
+    """Find what would cost the parser too much: deep brackets, and strings that are not closed.
+
+    The grammar's patterns take exponential time over the latter.
+    """
+    position = depth = 0
+    while position < len(text):
+        match = _PIECE.match(text, position)
+        if match is None:
+            raise invalid("the string is not closed", text, position)
+        depth += 1 if match["open"] else -1 if match["close"] else 0
+        if depth > MAX_DEPTH:
+            raise _too_deep(text, position)
+        position = match.end()
 
 
 def _unwrapped(child: Any, text: str) -> Any:
@@ -74,10 +99,7 @@ def _unwrapped(child: Any, text: str) -> Any:
     if child.data == "primary":
         inner: Any = child.children[0]
         if inner.data == "paren_expr":
-            # Its depth still counts, see below.
-            inside = inner.children[0]
-            inside.meta.parens = getattr(inside.meta, "parens", 0) + 1
-            return inside
+            return inner.children[0]
         if inner.data == "literal":
             return _constant(inner, text)
     return child
@@ -88,7 +110,7 @@ def _constant(node: Node, text: str) -> Node:
     try:
         return Tree("constant", [literal(token.type, str(token))], node.meta)
     except ValueError as error:
-        raise invalid(str(error), text, token.start_pos or 0) from None
+        raise invalid(str(error), text, token.start_pos) from None
 
 
 def _check_depth(root: Node, text: str) -> None:
@@ -98,15 +120,18 @@ def _check_depth(root: Node, text: str) -> None:
         below = [depths[id(child)] for child in node.children if isinstance(child, Tree)]
         deepest = max(below, default=0)
         if node.data in BINARY or node.data in LOGICAL:
-            deepest = max([below[0], *(depth + 1 for depth in below[1:])])
-        elif node.data == "expr" and len(below) == 3:
+            deepest = max(below[0], below[1] + 1)
+        elif node.data == "expr":
             deepest = max(below[0] + 1, below[1] + 1, below[2])
         elif node.data in _NESTING:
             deepest += 1
-        depths[id(node)] = deepest + getattr(node.meta, "parens", 0)
-        if depths[id(node)] > MAX_DEPTH:
-            message = f"the expression is nested too deeply: at most {MAX_DEPTH} levels"
-            raise invalid(message, text, node.meta.start_pos)
+        depths[id(node)] = deepest
+        if deepest > MAX_DEPTH:
+            raise _too_deep(text, node.meta.start_pos)
+
+
+def _too_deep(text: str, position: int) -> Exception:
+    return invalid(f"the expression is nested too deeply: at most {MAX_DEPTH} levels", text, position)
 
 
 def leftmost_name(node: Any) -> Token | None:

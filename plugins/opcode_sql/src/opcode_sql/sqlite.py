@@ -96,7 +96,8 @@ class SqliteStorage:
             else:
                 done = db.execute(statements.UPDATE_RUN, rows.run_changes(item))
         except sqlite3.IntegrityError:
-            raise self._key_taken(db, item.commit.run) from None
+            self._refuse_taken_key(db, item.commit.run)
+            raise
         if done.rowcount == 0:
             raise self._not_next(db, item)
 
@@ -114,13 +115,14 @@ class SqliteStorage:
         stored = row[0] if row else 0
         return rows.conflict(run.id, f"the log goes on with event {stored + 1}, not {item.base + 1}")
 
-    def _key_taken(self, db: sqlite3.Connection, run: RunRecord) -> OpcodeError:
+    def _refuse_taken_key(self, db: sqlite3.Connection, run: RunRecord) -> None:
         owner = db.execute(statements.RUN_BY_KEY, (run.agent_id, run.idempotency_key)).fetchone()
-        return rows.conflict(
-            run.id,
-            f"idempotency key {run.idempotency_key!r} of agent {run.agent_id} belongs to run {owner[0]}",
-            existing_id=owner[0],
-        )
+        if owner:
+            raise rows.conflict(
+                run.id,
+                f"idempotency key {run.idempotency_key!r} of agent {run.agent_id} belongs to run {owner[0]}",
+                existing_id=owner[0],
+            )
 
     async def add_template(self, template: TemplateRecord) -> TemplateRecord:
         """The version is counted under the lock that it is written with, so nobody else gives the same."""

@@ -40,10 +40,14 @@ class Commits(StorageSuite):
 
     async def test_a_run_begins_without_events_too(self, storage: Storage) -> None:
         """A row whose log is still empty is stored, and goes on with event 1."""
-        await storage.commit([Commit(a_run(status="pending"), [])])
-        assert await storage.run("r1") == a_run(status="pending")
-        await storage.commit([a_commit()])
-        assert await storage.run("r1") == a_run(sequence=1)
+        pending = a_run(status="pending", idempotency_key="key")
+        await storage.commit([Commit(pending, [])])
+        assert await storage.run("r1") == pending
+        await storage.commit([a_commit(idempotency_key="key")])
+        assert await storage.run("r1") == a_run(sequence=1, idempotency_key="key")
+        error = await refused(storage.commit([a_commit(idempotency_key="key")]))
+        assert error.code is ErrorCode.CONFLICT
+        assert error.details == {"workflow_id": "r1"}
 
     async def test_the_row_follows_the_run(self, storage: Storage) -> None:
         """A later commit replaces what may change."""

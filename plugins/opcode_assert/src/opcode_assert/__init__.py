@@ -1,0 +1,1 @@
+"""Assertions: the actions assert.*."""

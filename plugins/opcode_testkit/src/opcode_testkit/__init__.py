@@ -1,0 +1,1 @@
+"""For authors of plugins: call an action as the engine would; conformance suites for contracts."""

@@ -1,0 +1,1 @@
+"""Workflow control: the actions workflow.* and expr.eval."""

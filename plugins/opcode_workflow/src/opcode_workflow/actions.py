@@ -1,0 +1,88 @@
+"""The actions workflow.*: what a step can do to its own run and to others."""
+
+import logging
+from typing import Annotated, Any, Literal
+
+from opcode_core import ActionContext, ErrorCode, OpcodeError, RunEnded, action
+from pydantic import Field
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+Level = Literal["debug", "info", "warning", "error"]
+Action = Annotated[Literal["read", "update"], Field(description="read it, or merge `data` into it")]
+
+
+@action("workflow.run", effect="idempotent")
+async def run(
+    context: ActionContext,
+    template_name: str,
+    version: str | None = None,
+    params: dict[str, Any] | None = None,
+    wait: bool = True,
+) -> Any:
+    """Run another workflow as a child; gives its output, or only its id with `wait: false`."""
+    run_id = await context.run.start_run(template_name, version, params or {})
+    return RunEnded(run_id) if wait else {"workflow_id": run_id}
+
+
+@action("workflow.emit", effect="pure")
+async def emit(
+    context: ActionContext,
+    event_type: str | None = None,
+    event: str | None = None,
+    signal: str | None = None,
+    payload: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
+) -> dict[str, bool]:
+    """Append an event of one's own type to the run's log (`event` and `signal` mean the same as `event_type`)."""
+    name = event_type or event or signal
+    if not name:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, "'event_type' is missing")
+    await context.run.emit(name, payload if payload is not None else data or {})
+    return {"emitted": True}
+
+
+@action("workflow.context", effect="idempotent")
+async def context_(
+    context: ActionContext,
+    action: Action = "read",
+    workflow_id: str | None = None,
+    data: dict[str, Any] | None = None,
+    agent_notes: str | None = None,
+) -> dict[str, Any]:
+    """Read the workflow context, or merge `data` and `agent_notes` into it."""
+    if action == "read":
+        return await context.run.read_context(workflow_id)
+    change = dict(data or {})
+    if agent_notes is not None:
+        change["agent_notes"] = agent_notes
+    if not change:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, "an update needs 'data' or 'agent_notes'")
+    await context.run.update_context(change, workflow_id)
+    return {"updated": True}
+
+
+@action("workflow.fail", effect="pure")
+def fail(reason: str = "the workflow was told to fail") -> dict[str, Any]:
+    """Fail, whatever the retry policy says."""
+    raise OpcodeError(ErrorCode.NON_RETRYABLE, reason)
+
+
+@action("workflow.log", effect="pure")
+def log(
+    context: ActionContext, message: str, level: Level = "info", data: Any = None, **further: Any
+) -> dict[str, bool]:
+    """Write a line to the program's log; any further params are written with it."""
+    fields = {**further, **({"data": data} if data is not None else {})}
+    context.logger.log(LEVELS[level], "%s", message, extra={"fields": fields})
+    return {"logged": True}
+
+
+@action("workflow.notify", effect="external")
+async def notify(context: ActionContext, message: str, data: Any = None) -> dict[str, Any]:
+    """Tell the run's agent in its live session; never fails the step."""
+    try:
+        told = await context.run.notify(message, data)
+    except Exception as error:
+        return {"notified": False, "reason": str(error) or type(error).__name__}
+    return {"notified": True} if told else {"notified": False, "reason": "the agent has no live session"}

@@ -1,0 +1,17 @@
+"""The action expr.eval: an expression in any installed language."""
+
+from typing import Annotated, Any
+
+from opcode_core import ActionContext, action
+from pydantic import Field
+
+
+@action("expr.eval", effect="pure")
+async def evaluate(
+    context: ActionContext,
+    expression: Annotated[str, Field(min_length=1)],
+    data: Any = None,
+    engine: Annotated[str | None, Field(description="cel, jq, python or any installed; python by default")] = None,
+) -> dict[str, Any]:
+    """Evaluate an expression over the step's scope and `data`."""
+    return {"result": await context.run.evaluate(engine, expression, data)}
