@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from opcode_core import Engine, action, hookimpl
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
+
+from opcode_core import Engine, action, hookimpl
 
 Case = tuple[str, int, Callable[[], Awaitable[float]]]
 
@@ -49,7 +50,11 @@ async def engine(storage: str) -> AsyncIterator[Engine]:
 
 def parallel(count: int, **step: Any) -> dict[str, Any]:
     """Steps that wait for nobody."""
-    return {"steps": [{"id": f"s{i}", "action": "bench.echo", "params": {"value": i}, **step} for i in range(count)]}
+    return {
+        "steps": [
+            {"id": f"s{i}", "action": "bench.echo", "params": {"value": i}, **step} for i in range(count)
+        ]
+    }
 
 
 def chain(count: int, **step: Any) -> dict[str, Any]:

@@ -61,10 +61,19 @@ async def measure(case: Case) -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
-    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
 
 
 async def main(wanted: list[str]) -> None:
@@ -76,11 +85,16 @@ async def main(wanted: list[str]) -> None:
             continue
         result = await measure(case)
         results.append(result)
-        print(f"{result['name']:<44} {result['median']:>9.0f} us {result['p95']:>9.0f} us {result['runs']:>6}", flush=True)
+        print(
+            f"{result['name']:<44} {result['median']:>9.0f} us {result['p95']:>9.0f} us {result['runs']:>6}",
+            flush=True,
+        )
     OUT.parent.mkdir(exist_ok=True)
     report = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "results": results}
     OUT.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    print(f"\n{report['machine']['cpu']}, {report['machine']['cores']} cores, Python {report['machine']['python']}")
+    print(
+        f"\n{report['machine']['cpu']}, {report['machine']['cores']} cores, Python {report['machine']['python']}"
+    )
     print(f"written to {OUT}")
 
 

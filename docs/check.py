@@ -22,7 +22,9 @@ def main() -> int:
 
 def documents() -> list[Path]:
     """All Markdown files of the project."""
-    return [path for path in sorted(ROOT.rglob("*.md")) if not SKIPPED.intersection(path.relative_to(ROOT).parts)]
+    return [
+        path for path in sorted(ROOT.rglob("*.md")) if not SKIPPED.intersection(path.relative_to(ROOT).parts)
+    ]
 
 
 def broken_links() -> list[str]:
@@ -59,7 +61,9 @@ def wrong_hooks() -> list[str]:
         if name.startswith("opcode_")
     }
     faults = [f"docs/plugins.md lacks the hook {hook}" for hook in sorted(real - documented)]
-    faults += [f"docs/plugins.md describes {hook}, which does not exist" for hook in sorted(documented - real)]
+    faults += [
+        f"docs/plugins.md describes {hook}, which does not exist" for hook in sorted(documented - real)
+    ]
     faults += [
         f"the hook {name} has no docstring"
         for name, hook in vars(hookspecs).items()
@@ -73,7 +77,11 @@ def unknown_codes() -> list[str]:
     known = {str(code) for code in ErrorCode}
     faults = []
     for document in documents():
-        for word in set(re.findall(r"`([A-Z]+_(?:ERROR|OPEN|DENIED|FAILED|EXHAUSTED|FOUND))`", document.read_text("utf-8"))):
+        for word in set(
+            re.findall(
+                r"`([A-Z]+_(?:ERROR|OPEN|DENIED|FAILED|EXHAUSTED|FOUND))`", document.read_text("utf-8")
+            )
+        ):
             if word not in known:
                 faults.append(f"{document.relative_to(ROOT)} mentions {word}, which is no error code")
     return faults

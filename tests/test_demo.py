@@ -10,7 +10,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_the_demo_shows_a_retry_a_branch_a_loop_and_its_result():
     done = subprocess.run(
-        [sys.executable, ROOT / "examples/demo/demo.py"], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, ROOT / "examples/demo/demo.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "step_retrying" in done.stderr or "retry" in done.stderr

@@ -37,7 +37,13 @@ def install(tmp_path: Path):
 def opcode(command: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     return subprocess.run(
-        [command, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [command, *arguments],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -69,7 +75,9 @@ def test_http_actions_work_with_the_core_and_nothing_else(install, tmp_path: Pat
     command = install(["opcode_core", "opcode_http"])
     with shop() as address:
         steps = [{"id": "get", "action": "http.get", "params": {"url": f"{address}/catalogue"}}]
-        (tmp_path / "w.json").write_text(json.dumps({"steps": steps, "output": {"lamp": "${{steps.get.body.lamp}}"}}))
+        (tmp_path / "w.json").write_text(
+            json.dumps({"steps": steps, "output": {"lamp": "${{steps.get.body.lamp}}"}})
+        )
         done = opcode(command, tmp_path, "run", "w.json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"lamp": "Desk lamp"}

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+
 from opcode_core import ErrorCode, OpcodeError
 from opcode_crypto import actions
 
@@ -34,7 +35,10 @@ def test_the_digests_of_fips_180_and_rfc_1321(algorithm: str, digest: str):
 
 def test_sha256_is_the_default_and_text_is_utf_8():
     assert call(actions.hash_, data="é")["algorithm"] == "sha256"
-    assert call(actions.hash_, data="é")["hash"] == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
+    assert (
+        call(actions.hash_, data="é")["hash"]
+        == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
+    )
 
 
 def test_the_hmac_of_rfc_4231():
@@ -60,7 +64,8 @@ def test_what_is_encoded_can_be_decoded(encoding: str, text: str):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "encoded"), [("base64", "8J+OiQ=="), ("base64url", "8J-OiQ=="), ("hex", "f09f8e89"), ("url", "%F0%9F%8E%89")]
+    ("encoding", "encoded"),
+    [("base64", "8J+OiQ=="), ("base64url", "8J-OiQ=="), ("hex", "f09f8e89"), ("url", "%F0%9F%8E%89")],
 )
 def test_encodings_are_the_usual_ones(encoding: str, encoded: str):
     assert call(actions.encode, data="🎉", encoding=encoding)["result"] == encoded

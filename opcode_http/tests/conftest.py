@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from opcode_http.pools import close_pools
 
-from opcode_core import StepLogger, ActionContext, OpcodeError, PathPolicy
+from opcode_core import ActionContext, OpcodeError, PathPolicy, StepLogger
 from opcode_http import actions
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]

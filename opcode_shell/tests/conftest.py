@@ -5,7 +5,7 @@ import pytest
 from opcode_core.process_isolator import ProcessIsolator
 from opcode_shell.execute import execute
 
-from opcode_core import StepLogger, ActionContext, PathPolicy
+from opcode_core import ActionContext, PathPolicy, StepLogger
 
 
 def context(paths: PathPolicy) -> ActionContext:

@@ -56,7 +56,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "action": "actions",
     **dict.fromkeys(("dumps", "loads"), "codec"),
-    **dict.fromkeys(("Action", "ActionContext", "Effect", "RunAccess", "RunEnded", "StepLogger"), "contracts.action"),
+    **dict.fromkeys(
+        ("Action", "ActionContext", "Effect", "RunAccess", "RunEnded", "StepLogger"), "contracts.action"
+    ),
     **dict.fromkeys(("Clock", "Ids"), "contracts.clock"),
     **dict.fromkeys(("ExpressionEngine", "Program"), "contracts.expression"),
     **dict.fromkeys(("Command", "Finished", "Isolator", "Limits", "Probe"), "contracts.isolator"),

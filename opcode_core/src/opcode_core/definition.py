@@ -73,7 +73,7 @@ class ConditionConfig(Model):
     """Which branch to take."""
 
     expression: Expression
-    branches: dict[Annotated[str, Field(pattern=r"^[^.\[\]]+$")], list["Step"]] = {}
+    branches: dict[Annotated[str, Field(pattern=r"^[^\[\]]+$")], list["Step"]] = {}
     default: list["Step"] | None = None
 
 

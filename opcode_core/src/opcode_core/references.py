@@ -58,12 +58,10 @@ def _longest(block: Mapping[str, StepModel], path: Sequence[Segment]) -> int:
     step = block.get(str(path[0]))
     if step is None:
         return 0
-    if len(path) > 2:
-        inner = _inside(step, str(path[1]))
-        if inner is not None:
-            deeper = _longest({child.id: child for child in inner}, path[2:])
-            if deeper:
-                return 2 + deeper
+    for end in range(2, len(path)):  # a branch's name may hold dots, as 1.5 does
+        inner = _inside(step, ".".join(str(part) for part in path[1:end]))
+        if inner is not None and (deeper := _longest({child.id: child for child in inner}, path[end:])):
+            return end + deeper
     return 1
 
 

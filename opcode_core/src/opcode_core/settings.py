@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.suggestions import available, did_you_mean

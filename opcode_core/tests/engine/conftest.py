@@ -12,15 +12,15 @@ from typing import Any
 
 import opcode_cel.plugin
 import pytest
-
-from opcode_core import Engine, Event, OpcodeError, dumps, loads
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.state import RunState, fold
 
+from opcode_core import Engine, Event, OpcodeError, dumps, loads
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engine_workbench import PATIENCE, Lab, LabClock, LabIds  # noqa: E402
+from engine_workbench import PATIENCE, Lab, LabClock, LabIds
 
 
 class WatchedEngine(Engine):
@@ -71,7 +71,9 @@ class Bench:
     async def story(self, run: RunState | str) -> list[str]:
         """The log as `event_type step_id`, without the run's own beginning and end."""
         return [
-            f"{e.event_type} {e.step_id}" for e in await self.events(run) if not e.event_type.startswith("workflow_")
+            f"{e.event_type} {e.step_id}"
+            for e in await self.events(run)
+            if not e.event_type.startswith("workflow_")
         ]
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -79,6 +81,11 @@ class Bench:
         async with asyncio.timeout(PATIENCE):
             while not holds():
                 await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        """Let everything go on that can go on."""
+        for _ in range(20):
+            await asyncio.sleep(0)
 
     def status(self, run_id: str, step_id: str) -> str | None:
         """How a step of a live run stands, or None when it has not begun."""

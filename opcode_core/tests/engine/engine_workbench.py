@@ -32,7 +32,9 @@ def flow(step_id: str, kind: str, config: dict, **fields: Any) -> dict:
     return _step({"id": step_id, "type": kind, "config": config}, fields)
 
 
-def condition(step_id: str, expression: str, branches: dict, default: list | None = None, **fields: Any) -> dict:
+def condition(
+    step_id: str, expression: str, branches: dict, default: list | None = None, **fields: Any
+) -> dict:
     config = {"expression": expression, "branches": branches}
     return flow(step_id, "condition", config if default is None else {**config, "default": default}, **fields)
 
@@ -44,7 +46,9 @@ def for_each(step_id: str, over: Any, *body: dict, concurrency: int = 1, **field
     return flow(step_id, "loop", config, **fields)
 
 
-def repeat(mode: str, step_id: str, condition: str, *body: dict, max_iter: int | None = None, **fields: Any) -> dict:
+def repeat(
+    mode: str, step_id: str, condition: str, *body: dict, max_iter: int | None = None, **fields: Any
+) -> dict:
     config = {"mode": mode, "condition": condition, "body": list(body)}
     return flow(step_id, "loop", config if max_iter is None else {**config, "max_iter": max_iter}, **fields)
 
@@ -201,15 +205,21 @@ class Lab:
             lab.tries[name] += 1
             lab.calls.append(name)
             if lab.tries[name] <= times:
-                raise OpcodeError(ErrorCode(code), f"boom {lab.tries[name]}", details={"try": lab.tries[name]})
+                raise OpcodeError(
+                    ErrorCode(code), f"boom {lab.tries[name]}", details={"try": lab.tries[name]}
+                )
             return value
 
         @action("t.flaky", effect="pure")
-        def flaky(ctx: ActionContext, times: int = 10**9, code: str = "EXECUTION_ERROR", value: Any = None) -> Any:
+        def flaky(
+            ctx: ActionContext, times: int = 10**9, code: str = "EXECUTION_ERROR", value: Any = None
+        ) -> Any:
             return flaky_once(ctx.step_id, times, code, value)
 
         @action("t.aflaky", effect="idempotent")
-        async def aflaky(ctx: ActionContext, times: int = 10**9, code: str = "EXECUTION_ERROR", value: Any = None) -> Any:
+        async def aflaky(
+            ctx: ActionContext, times: int = 10**9, code: str = "EXECUTION_ERROR", value: Any = None
+        ) -> Any:
             return flaky_once(ctx.step_id, times, code, value)
 
         @action("t.raise", effect="pure")
@@ -319,7 +329,9 @@ class Lab:
             return await ctx.run.read_context(run)
 
         @action("t.evaluate", effect="idempotent")
-        async def evaluate(ctx: ActionContext, expression: str, engine: str | None = None, data: Any = None) -> Any:
+        async def evaluate(
+            ctx: ActionContext, expression: str, engine: str | None = None, data: Any = None
+        ) -> Any:
             return await ctx.run.evaluate(engine, expression, data)
 
         @action("t.notify", effect="idempotent")

@@ -18,12 +18,16 @@ async def test_a_true_guard_lets_the_step_run(bench):
 
 
 async def test_dependents_of_a_skipped_step_still_run(bench):
-    state = await bench.run(workflow(echo("a", condition="false"), echo("b", after="a"), echo("c", after="b")))
+    state = await bench.run(
+        workflow(echo("a", condition="false"), echo("b", after="a"), echo("c", after="b"))
+    )
     assert [state.steps[s].status for s in "abc"] == ["skipped", "completed", "completed"]
 
 
 async def test_a_template_around_the_whole_guard_is_accepted(bench):
-    state = await bench.run(workflow(echo("a", 5), echo("b", condition="${{ steps.a.output > 4 }}", after="a")))
+    state = await bench.run(
+        workflow(echo("a", 5), echo("b", condition="${{ steps.a.output > 4 }}", after="a"))
+    )
     assert state.output == {"b": "b"}
 
 
@@ -32,7 +36,9 @@ async def test_a_template_around_the_whole_guard_is_accepted(bench):
     ["steps.a.output.n > 3", "steps['a'].n > 3", "!(steps.a.output.ok)", "steps.a.n == 1 && steps.a.m == 2"],
 )
 async def test_a_guard_that_refers_to_a_skipped_step_is_false(bench, guard):
-    state = await bench.run(workflow(echo("a", {"n": 5, "ok": False}, condition="false"), echo("b", condition=guard, after="a")))
+    state = await bench.run(
+        workflow(echo("a", {"n": 5, "ok": False}, condition="false"), echo("b", condition=guard, after="a"))
+    )
     assert state.status == "completed"
     assert state.steps["b"].status == "skipped"
 
@@ -42,7 +48,11 @@ async def test_a_guard_that_refers_to_a_branch_not_taken_is_false(bench):
         workflow(
             condition("c", "true", {"true": [echo("yes")], "false": [echo("no", {"n": 1})]}),
             echo("b", condition="steps['c.false.no'].n == 1", after="c"),
-            echo("d", condition="steps['c.true.yes'] == 'yes' || steps['c.true.yes'].output == 'yes'", after="c"),
+            echo(
+                "d",
+                condition="steps['c.true.yes'] == 'yes' || steps['c.true.yes'].output == 'yes'",
+                after="c",
+            ),
         )
     )
     assert state.status == "completed"
@@ -60,7 +70,11 @@ async def test_a_guard_may_ask_for_the_status_of_a_skipped_step(bench):
 async def test_a_guard_sees_a_failed_step_that_something_stood_in_for(bench):
     failing = step("a", "t.flaky", on_error={"strategy": "fallback_step", "fallback_step": "f"})
     state = await bench.run(
-        workflow(failing, echo("f", {"n": 1}), echo("b", condition="steps.a.n == 1 && steps.a.status == 'failed'", after="a"))
+        workflow(
+            failing,
+            echo("f", {"n": 1}),
+            echo("b", condition="steps.a.n == 1 && steps.a.status == 'failed'", after="a"),
+        )
     )
     assert state.steps["b"].status == "completed"
 
@@ -74,7 +88,9 @@ async def test_a_guard_sees_a_failed_step_that_something_stood_in_for(bench):
     ],
 )
 async def test_any_other_error_in_a_guard_fails_the_step(bench, guard, code, words):
-    state = await bench.run(workflow(echo("a", {"n": 1}), echo("b", condition=guard, after="a"), echo("c", after="b")))
+    state = await bench.run(
+        workflow(echo("a", {"n": 1}), echo("b", condition=guard, after="a"), echo("c", after="b"))
+    )
     assert state.status == "failed"
     assert (state.error["code"], state.error["step_id"]) == (code, "b")
     assert guard in state.error["message"]

@@ -40,12 +40,16 @@ async def test_retries_come_before_ignoring(bench):
 
 
 async def test_a_failure_ignored_inside_a_block(bench):
-    state = await bench.run(workflow(for_each("l", [1, 2], echo("n", "${{loop.item}}"), step("f", "t.flaky", on_error=IGNORE))))
+    state = await bench.run(
+        workflow(for_each("l", [1, 2], echo("n", "${{loop.item}}"), step("f", "t.flaky", on_error=IGNORE)))
+    )
     assert state.output == {"l": {"iterations": 2, "results": [1, 2]}}
 
 
 async def test_a_block_whose_failure_is_ignored(bench):
-    state = await bench.run(workflow(parallel("p", [step("f", "t.flaky")], on_error=IGNORE), echo("b", after="p")))
+    state = await bench.run(
+        workflow(parallel("p", [step("f", "t.flaky")], on_error=IGNORE), echo("b", after="p"))
+    )
     assert state.output == {"b": "b"}
     assert state.steps["p"].status == "skipped"
     assert state.steps["p.branch_0.f"].status == "failed"
@@ -60,7 +64,11 @@ async def test_a_fallback_stands_in_under_both_ids(bench, action):
         workflow(
             step("a", action, on_error=fallback("f")),
             echo("f", {"from": "f"}),
-            echo("b", ["${{steps.a.output.from}}", "${{steps.f.output.from}}", "${{steps.a.status}}"], after="a"),
+            echo(
+                "b",
+                ["${{steps.a.output.from}}", "${{steps.f.output.from}}", "${{steps.a.status}}"],
+                after="a",
+            ),
         )
     )
     assert state.status == "completed"
@@ -81,7 +89,9 @@ async def test_a_fallback_stands_in_under_both_ids(bench, action):
 
 
 async def test_dependents_of_the_failed_step_wait_for_the_fallback(bench):
-    run_id = await bench.start(workflow(step("a", "t.flaky", on_error=fallback("f")), gate("f"), gate("b", after="a")))
+    run_id = await bench.start(
+        workflow(step("a", "t.flaky", on_error=fallback("f")), gate("f"), gate("b", after="a"))
+    )
     await bench.lab.reached("f")
     assert bench.status(run_id, "b") is None
     bench.lab.open("f", "b")
@@ -91,7 +101,12 @@ async def test_dependents_of_the_failed_step_wait_for_the_fallback(bench):
 
 async def test_a_fallback_that_nobody_needs_does_not_run(bench):
     state = await bench.run(
-        workflow(echo("a", on_error=fallback("f")), step("f", "t.external"), echo("b", after="a"), echo("c", after="f"))
+        workflow(
+            echo("a", on_error=fallback("f")),
+            step("f", "t.external"),
+            echo("b", after="a"),
+            echo("c", after="f"),
+        )
     )
     assert bench.lab.calls == []
     assert (state.steps["f"].status, state.steps["f"].reason) == ("skipped", "not needed as a fallback")
@@ -137,7 +152,9 @@ async def test_a_shared_fallback_runs_when_only_one_owner_failed(bench):
 
 
 async def test_a_fallback_that_fails_fails_the_run(bench):
-    state = await bench.run(workflow(step("a", "t.flaky", on_error=fallback("f")), step("f", "t.flaky"), echo("b", after="a")))
+    state = await bench.run(
+        workflow(step("a", "t.flaky", on_error=fallback("f")), step("f", "t.flaky"), echo("b", after="a"))
+    )
     assert (state.status, state.error["step_id"]) == ("failed", "f")
     assert state.steps["b"].status == "skipped"
 
@@ -154,7 +171,9 @@ async def test_a_fallback_whose_failure_is_ignored_gives_null(bench):
 
 
 async def test_a_fallback_keeps_its_own_dependencies(bench):
-    run_id = await bench.start(workflow(step("a", "t.flaky", on_error=fallback("f")), gate("x"), gate("f", after="x")))
+    run_id = await bench.start(
+        workflow(step("a", "t.flaky", on_error=fallback("f")), gate("x"), gate("f", after="x"))
+    )
     await bench.lab.reached("x")
     assert bench.lab.calls == ["a", "x"]
     bench.lab.open("x", "f")
@@ -164,14 +183,22 @@ async def test_a_fallback_keeps_its_own_dependencies(bench):
 
 async def test_a_fallback_may_be_a_block(bench):
     state = await bench.run(
-        workflow(step("a", "t.flaky", on_error=fallback("f")), for_each("f", [1, 2], echo("n", "${{loop.item}}")), echo("b", "${{steps.a.output}}", after="a"))
+        workflow(
+            step("a", "t.flaky", on_error=fallback("f")),
+            for_each("f", [1, 2], echo("n", "${{loop.item}}")),
+            echo("b", "${{steps.a.output}}", after="a"),
+        )
     )
     assert state.output["b"] == {"iterations": 2, "results": [1, 2]}
 
 
 async def test_a_block_may_have_a_fallback(bench):
     state = await bench.run(
-        workflow(parallel("p", [step("x", "t.flaky")], on_error=fallback("f")), echo("f", 3), echo("b", "${{steps.p.output}}", after="p"))
+        workflow(
+            parallel("p", [step("x", "t.flaky")], on_error=fallback("f")),
+            echo("f", 3),
+            echo("b", "${{steps.p.output}}", after="p"),
+        )
     )
     assert state.output["b"] == 3
 
@@ -188,14 +215,18 @@ async def test_a_fallback_inside_a_block(bench):
 
 
 async def test_a_fallback_inside_a_block_does_not_run_otherwise(bench):
-    state = await bench.run(workflow(parallel("p", [echo("a", on_error=fallback("f")), step("f", "t.external"), echo("b")])))
+    state = await bench.run(
+        workflow(parallel("p", [echo("a", on_error=fallback("f")), step("f", "t.external"), echo("b")]))
+    )
     assert bench.lab.calls == []
     assert "p.branch_0.f" not in state.steps
     assert state.output["p"]["branches"] == ["b"]
 
 
 async def test_a_fallback_is_the_last_output_of_its_block(bench):
-    state = await bench.run(workflow(parallel("p", [echo("f", "stand-in"), step("a", "t.flaky", on_error=fallback("f"))])))
+    state = await bench.run(
+        workflow(parallel("p", [echo("f", "stand-in"), step("a", "t.flaky", on_error=fallback("f"))]))
+    )
     assert state.output["p"]["branches"] == ["stand-in"]
 
 
@@ -226,19 +257,27 @@ async def test_fallbacks_chain_inside_a_block(bench):
 
 
 async def test_fail_workflow_fails_the_run_and_says_that_it_was_asked(bench):
-    state = await bench.run(workflow(step("a", "t.flaky", on_error={"strategy": "fail_workflow"}), echo("b", after="a")))
+    state = await bench.run(
+        workflow(step("a", "t.flaky", on_error={"strategy": "fail_workflow"}), echo("b", after="a"))
+    )
     assert (state.status, state.error["code"], state.error["step_id"]) == ("failed", "EXECUTION_ERROR", "a")
     (event,) = await bench.events(state, "error_handler_invoked")
     assert (event.step_id, event.payload["strategy"]) == ("a", "fail_workflow")
 
 
 async def test_strategy_retry_uses_the_steps_own_policy(bench):
-    state = await bench.run(workflow(step("a", "t.flaky", {"times": 1, "value": 1}, retry={"max": 1}, on_error={"strategy": "retry"})))
+    state = await bench.run(
+        workflow(
+            step("a", "t.flaky", {"times": 1, "value": 1}, retry={"max": 1}, on_error={"strategy": "retry"})
+        )
+    )
     assert state.output == {"a": 1}
     assert bench.clock.slept == []
 
 
 async def test_strategy_retry_fails_the_run_in_the_end(bench):
-    state = await bench.run(workflow(step("a", "t.flaky", retry={"max": 1}, on_error={"strategy": "retry"}), echo("b", after="a")))
+    state = await bench.run(
+        workflow(step("a", "t.flaky", retry={"max": 1}, on_error={"strategy": "retry"}), echo("b", after="a"))
+    )
     assert (state.status, state.error["code"]) == ("failed", "RETRY_EXHAUSTED")
     assert state.steps["b"].status == "skipped"

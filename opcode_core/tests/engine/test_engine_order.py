@@ -4,7 +4,9 @@ from engine_workbench import echo, gate, parallel, step, workflow
 
 
 async def test_a_step_waits_only_for_its_own_dependencies(bench):
-    run_id = await bench.start(workflow(gate("slow"), echo("quick"), gate("next", after="quick"), echo("last", after="slow next")))
+    run_id = await bench.start(
+        workflow(gate("slow"), echo("quick"), gate("next", after="quick"), echo("last", after="slow next"))
+    )
     await bench.lab.reached("slow", "next")  # with `slow` still running, what follows `quick` has begun
     assert bench.lab.outcome == {}
     bench.lab.open("next", "slow")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from opcode_core import ErrorCode, OpcodeError, action
 from pydantic import Field
 from typing_extensions import TypedDict
+
+from opcode_core import ErrorCode, OpcodeError, action
 
 Algorithm = Literal["sha256", "sha384", "sha512", "sha1", "md5"]
 Encoding = Literal["base64", "base64url", "hex", "url"]

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from opcode_assert import actions
+
 from opcode_core import ErrorCode, OpcodeError
 
 
@@ -13,7 +14,14 @@ def call(action, **params):
 
 @pytest.mark.parametrize(
     ("expected", "actual"),
-    [(1, 1.0), (None, None), ("a", "a"), ([1, {"a": 2}], [1.0, {"a": 2}]), ({"a": 1, "b": 2}, {"b": 2, "a": 1}), ([], [])],
+    [
+        (1, 1.0),
+        (None, None),
+        ("a", "a"),
+        ([1, {"a": 2}], [1.0, {"a": 2}]),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ([], []),
+    ],
 )
 def test_equal_values_pass(expected, actual):
     assert call(actions.equals, expected=expected, actual=actual) == {"pass": True}
@@ -54,7 +62,8 @@ def test_assert_equal_is_the_same_action():
 
 
 @pytest.mark.parametrize(
-    ("haystack", "needle"), [("hello", "ell"), ([1, {"a": 1}], {"a": 1.0}), ({"key": 1}, "key"), ([None], None)]
+    ("haystack", "needle"),
+    [("hello", "ell"), ([1, {"a": 1}], {"a": 1.0}), ({"key": 1}, "key"), ([None], None)],
 )
 def test_contains(haystack, needle):
     assert call(actions.contains, haystack=haystack, needle=needle) == {"pass": True}
@@ -85,7 +94,7 @@ def test_no_match_fails_and_a_bad_pattern_is_refused():
     with pytest.raises(OpcodeError, match="'abc' does not match") as failed:
         call(actions.matches, value="abc", pattern="^b")
     assert failed.value.code is ErrorCode.ASSERTION_FAILED
-    with pytest.raises(OpcodeError, match="is not a regular expression: missing closing") as refused:
+    with pytest.raises(OpcodeError, match="is not a regular expression: missing") as refused:
         call(actions.matches, value="abc", pattern="(a")
     assert refused.value.code is ErrorCode.VALIDATION_ERROR
 
@@ -106,7 +115,11 @@ def test_schemas():
 
 
 @pytest.mark.parametrize(
-    ("schema", "message"), [({"type": "nothing"}, "is not a JSON Schema"), ({"$ref": "http://127.0.0.1:9/s"}, "refers to what is not in it")]
+    ("schema", "message"),
+    [
+        ({"type": "nothing"}, "is not a JSON Schema"),
+        ({"$ref": "http://127.0.0.1:9/s"}, "refers to what is not in it"),
+    ],
 )
 def test_a_bad_schema_is_refused_and_nothing_is_fetched(schema, message):
     with pytest.raises(OpcodeError, match=message) as refused:

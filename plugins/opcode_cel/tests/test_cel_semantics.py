@@ -3,8 +3,8 @@
 import math
 
 import pytest
-
 from opcode_cel import CelEngine
+
 from opcode_core import ErrorCode, OpcodeError, StepView
 
 ENGINE = CelEngine()
@@ -407,7 +407,7 @@ ERRORS = [
     "1 + [1]",
     "-'a'",
     "-true",
-    "-1u",
+    "-(1u)",
     "1 / 0",
     "1 % 0",
     "1u / 0u",

@@ -3,14 +3,17 @@
 import logging
 
 import pytest
-from opcode_core import ErrorCode, OpcodeError, RunEnded
 from opcode_testkit.actions import RecordedRun, call, make_context
 from opcode_workflow import actions, expressions
+
+from opcode_core import ErrorCode, OpcodeError, RunEnded
 
 
 async def test_a_child_is_waited_for_by_default():
     run = RecordedRun()
-    made = await call(actions.run, {"template_name": "t", "version": "v2", "params": {"a": 1}}, make_context(run))
+    made = await call(
+        actions.run, {"template_name": "t", "version": "v2", "params": {"a": 1}}, make_context(run)
+    )
     assert made == RunEnded("child-1")
     assert run.started == [("t", "v2", {"a": 1})]
 
@@ -24,7 +27,9 @@ async def test_a_child_may_be_left_to_itself():
 @pytest.mark.parametrize("payload", ["payload", "data"])
 async def test_an_event_may_be_named_in_each_way(name: str, payload: str):
     run = RecordedRun()
-    assert await call(actions.emit, {name: "order_seen", payload: {"n": 1}}, make_context(run)) == {"emitted": True}
+    assert await call(actions.emit, {name: "order_seen", payload: {"n": 1}}, make_context(run)) == {
+        "emitted": True
+    }
     assert run.events == [("order_seen", {"n": 1})]
 
 
@@ -39,7 +44,11 @@ async def test_the_context_is_read_and_updated():
         actions.context_, {"action": "update", "data": {"n": 2}, "agent_notes": "done"}, make_context(run)
     )
     assert updated == {"updated": True}
-    assert await call(actions.context_, {}, make_context(run)) == {"intent": "sell", "n": 2, "agent_notes": "done"}
+    assert await call(actions.context_, {}, make_context(run)) == {
+        "intent": "sell",
+        "n": 2,
+        "agent_notes": "done",
+    }
     assert await call(actions.context_, {"workflow_id": "other"}, make_context(run)) == {"x": 1}
 
 
@@ -77,7 +86,9 @@ async def test_notify_never_fails():
         async def notify(self, message, data):
             raise ConnectionError("gone")
 
-    assert (await call(actions.notify, {"message": "hi"}, make_context(RecordedRun(live=False))))["notified"] is False
+    assert (await call(actions.notify, {"message": "hi"}, make_context(RecordedRun(live=False))))[
+        "notified"
+    ] is False
     answer = await call(actions.notify, {"message": "hi"}, make_context(Broken()))
     assert answer == {"notified": False, "reason": "gone"}
 

@@ -17,7 +17,9 @@ def equals(expected: Any, actual: Any, message: str = "") -> Mapping[str, bool]:
         return PASS
     path, left, right = difference
     where = "" if path == "$" else f" at {path}"
-    raise _failed(message, f"expected {_shown(left)}, got {_shown(right)}{where}", expected=expected, actual=actual)
+    raise _failed(
+        message, f"expected {_shown(left)}, got {_shown(right)}{where}", expected=expected, actual=actual
+    )
 
 
 @action("assert.contains", effect="pure", output=dict[str, bool])
@@ -25,7 +27,9 @@ def contains(haystack: Any, needle: Any, message: str = "") -> Mapping[str, bool
     """Check that a text contains a text, a list an item, or an object a key."""
     if isinstance(haystack, str):
         if not isinstance(needle, str):
-            raise _failed(message, f"a text contains only texts, not {_shown(needle)}", haystack=haystack, needle=needle)
+            raise _failed(
+                message, f"a text contains only texts, not {_shown(needle)}", haystack=haystack, needle=needle
+            )
         found = needle in haystack
     elif isinstance(haystack, dict):
         found = isinstance(needle, str) and needle in haystack
@@ -35,7 +39,9 @@ def contains(haystack: Any, needle: Any, message: str = "") -> Mapping[str, bool
         raise _failed(message, f"{_shown(haystack)} contains nothing", haystack=haystack, needle=needle)
     if found:
         return PASS
-    raise _failed(message, f"{_shown(haystack)} does not contain {_shown(needle)}", haystack=haystack, needle=needle)
+    raise _failed(
+        message, f"{_shown(haystack)} does not contain {_shown(needle)}", haystack=haystack, needle=needle
+    )
 
 
 @action("assert.matches", effect="pure", output=dict[str, Any])
@@ -69,9 +75,13 @@ def schema(data: Any, schema: dict[str, Any], message: str = "") -> Mapping[str,
         Draft202012Validator.check_schema(schema)
         error = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(data))
     except SchemaError as fault:
-        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"'schema' is not a JSON Schema: {fault.message}") from None
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR, f"'schema' is not a JSON Schema: {fault.message}"
+        ) from None
     except Unresolvable as fault:
-        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"'schema' refers to what is not in it: {fault}") from None
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR, f"'schema' refers to what is not in it: {fault}"
+        ) from None
     if error is None:
         return PASS
     raise _failed(message, f"at {error.json_path}: {error.message[:300]}", path=error.json_path, data=data)

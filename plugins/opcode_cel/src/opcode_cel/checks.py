@@ -5,7 +5,7 @@ from typing import Any
 from lark import Token, Tree
 
 from opcode_cel.functions import FORMS, FUNCTIONS, MACROS
-from opcode_cel.hints import RESERVED, function_trouble, hyphened, invalid, name_trouble
+from opcode_cel.hints import RESERVED, function_trouble, hyphened, invalid, misread, name_trouble
 from opcode_cel.syntax import Node, Source, leftmost_name
 
 ROOTS = frozenset({"steps", "inputs", "workflow", "context", "iter", "data"})
@@ -127,7 +127,15 @@ def _minus(source: Source, node: Node, variables: set[str]) -> None:
             raise invalid(hint, source.text, path.meta.start_pos)
 
 
+def _in(source: Source, node: Node, variables: set[str]) -> None:  # noqa: ARG001
+    """The grammar reads `a inputs` as `a in puts`."""
+    start = node.children[1].meta.start_pos
+    if node.children[0].data == "relation_in" and source.text[start - 1 : start + 1].isidentifier():
+        raise misread(source.text, start - 2)
+
+
 _INSPECTIONS = {
+    "relation": _in,
     "ident": _name,
     "dot_ident": _name,
     "ident_arg": _call,

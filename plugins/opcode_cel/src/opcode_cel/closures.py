@@ -15,7 +15,6 @@ class UnsureError(Exception):
     """The interpreter has to decide."""
 
 
-
 SCALARS = frozenset({int, float, str, bool, type(None)})
 _KNOWN = SCALARS | {dict, list}
 _NUMBERS = frozenset({int, float})

@@ -88,7 +88,9 @@ def _remedy(text: str, position: int, word: str) -> str:
     remedy = _REMEDIES.get(word)
     if previous := re.search(r"(?<![\w.])(not|if)$", before):
         remedy = _REMEDIES[previous[1]]
-    elif before.endswith(("=", "==")) and word == "=":
+    elif before.endswith("<") and word == ">":
+        remedy = _REMEDIES["<>"]
+    elif before.endswith("=") and word == "=":
         remedy = _REMEDIES["=="]
     elif before.endswith("${"):
         remedy = _REMEDIES["$"]
@@ -111,6 +113,8 @@ def name_trouble(name: str) -> str | None:
     """Why `name` cannot stand for a value, if that is known before anything runs."""
     if name == "loop":
         return "'loop' is reserved: use iter.item and iter.index"
+    if name == "if":
+        return f"'if' is reserved: {_REMEDIES['if']}"
     if name in RESERVED:
         return f"'{name}' is reserved and cannot be a name"
     if name in _NAMES:

@@ -22,6 +22,8 @@ def literal(kind: str, text: str) -> Any:
         case "INT_LIT":
             return _integer(text, -(2**63), 2**63 - 1)
         case "UINT_LIT":
+            if text[0] == "-":
+                raise ValueError("an unsigned integer has no sign")
             return Uint(_integer(text[:-1], 0, 2**64 - 1))
         case "FLOAT_LIT":
             return _double(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jsonschema import Draft202012Validator
+
 from opcode_core import (
     Action,
     ActionContext,

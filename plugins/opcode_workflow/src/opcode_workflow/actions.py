@@ -3,8 +3,9 @@
 import logging
 from typing import Annotated, Any, Literal
 
-from opcode_core import ActionContext, ErrorCode, OpcodeError, RunEnded, action
 from pydantic import Field
+
+from opcode_core import ActionContext, ErrorCode, OpcodeError, RunEnded, action
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from opcode_core import ActionContext, action
 from pydantic import Field
+
+from opcode_core import ActionContext, action
 
 
 @action("expr.eval", effect="pure")
@@ -11,7 +12,9 @@ async def evaluate(
     context: ActionContext,
     expression: Annotated[str, Field(min_length=1)],
     data: Any = None,
-    engine: Annotated[str | None, Field(description="cel, jq, python or any installed; python by default")] = None,
+    engine: Annotated[
+        str | None, Field(description="cel, jq, python or any installed; python by default")
+    ] = None,
 ) -> dict[str, Any]:
     """Evaluate an expression over the step's scope and `data`."""
     return {"result": await context.run.evaluate(engine, expression, data)}

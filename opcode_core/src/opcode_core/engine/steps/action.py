@@ -72,13 +72,13 @@ async def _call(
 ) -> Any:
     """Call within the pool, past the breaker, after everything before is stored if the world will change."""
     engine = run.engine
+    if action.effect == "external":
+        await run.commit()
     breaker = engine.breakers.get(action.name)
     if breaker is not None:
         _note(run, step_id, breaker.enter(engine.clock.monotonic()), breaker)
     context = engine.context_for(run, step, step_id, scope)
     try:
-        if action.effect == "external":
-            await run.commit()
         async with engine.pool:
             output = await engine.runner.run(action, params, context)
     except Exception as raised:

@@ -1,5 +1,6 @@
 """The condition step: one branch of many."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
@@ -42,9 +43,13 @@ def _branch_name(value: Any, source: str) -> str:
     """The text of a result: true → `true`, 3 → `3`, 1.5 → `1.5`."""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
     if value is None or isinstance(value, bool | int | float):
-        return dumps(int(value) if isinstance(value, float) and value.is_integer() else value).decode()
+        with suppress(ValueError):  # an infinity, or no number at all
+            return dumps(value).decode()
+    shown = value if isinstance(value, float) else type(value).__name__
     raise OpcodeError(
         ErrorCode.EXECUTION_ERROR,
-        f"the condition {source!r} gave {type(value).__name__}; a branch is chosen by a text, a number or a boolean",
+        f"the condition {source!r} gave {shown}; a branch is chosen by a text, a number or a boolean",
     )

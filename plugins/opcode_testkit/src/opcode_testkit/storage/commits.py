@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from opcode_testkit.storage.rows import a_commit, a_run, an_event, ids, refused
-from opcode_testkit.storage.suite import StorageSuite
 
 from opcode_core import (
     Commit,
@@ -15,6 +13,8 @@ from opcode_core import (
     RunFilter,
     Storage,
 )
+from opcode_testkit.storage.rows import a_commit, a_run, an_event, ids, refused
+from opcode_testkit.storage.suite import StorageSuite
 
 
 class Commits(StorageSuite):

@@ -3,8 +3,6 @@
 from functools import partial
 
 import pytest
-from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
-from opcode_testkit.storage.suite import StorageSuite
 
 from opcode_core import (
     Commit,
@@ -13,6 +11,8 @@ from opcode_core import (
     RunFilter,
     Storage,
 )
+from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
+from opcode_testkit.storage.suite import StorageSuite
 
 GARBAGE_CURSORS = ("", "x", "!!!", "AAAA", "WzFd", "é", "\ud800", "a" * 10_000, "'; DROP TABLE events; --")
 

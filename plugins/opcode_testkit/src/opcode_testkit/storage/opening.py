@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from opcode_testkit.storage.rows import a_commit, a_run, a_template, refused
-from opcode_testkit.storage.suite import MakeStorage, StorageSuite
 
 from opcode_core import (
     ErrorCode,
     EventFilter,
     Storage,
 )
+from opcode_testkit.storage.rows import a_commit, a_run, a_template, refused
+from opcode_testkit.storage.suite import MakeStorage, StorageSuite
 
 
 class Opening(StorageSuite):

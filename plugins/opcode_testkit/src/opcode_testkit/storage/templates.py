@@ -3,12 +3,11 @@
 import asyncio
 from typing import Any
 
-from opcode_testkit.storage.rows import a_template, all_rows
-from opcode_testkit.storage.suite import StorageSuite
-
 from opcode_core import (
     Storage,
 )
+from opcode_testkit.storage.rows import a_template, all_rows
+from opcode_testkit.storage.suite import StorageSuite
 
 
 class Templates(StorageSuite):

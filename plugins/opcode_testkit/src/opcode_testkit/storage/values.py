@@ -4,8 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from opcode_testkit.storage.rows import a_commit, a_run, a_template, an_event
-from opcode_testkit.storage.suite import StorageSuite
 
 from opcode_core import (
     Commit,
@@ -16,6 +14,8 @@ from opcode_core import (
     RunFilter,
     Storage,
 )
+from opcode_testkit.storage.rows import a_commit, a_run, a_template, an_event
+from opcode_testkit.storage.suite import StorageSuite
 
 HARD_VALUES: dict[str, Any] = {
     "lone surrogate": {"text": "a\ud800b", "\udfff": "as a key"},

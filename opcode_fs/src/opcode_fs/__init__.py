@@ -1,0 +1,1 @@
+"""Files: the actions fs.*."""

@@ -1,0 +1,40 @@
+"""Errors of the file system in plain words."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from opcode_core import ErrorCode, OpcodeError
+
+_CODES = {
+    errno.ENOENT: (ErrorCode.NOT_FOUND, "does not exist"),
+    errno.ENOTDIR: (ErrorCode.NOT_FOUND, "lies below something that is not a directory"),
+    errno.EACCES: (ErrorCode.PERMISSION_DENIED, "may not be accessed by this user"),
+    errno.EPERM: (ErrorCode.PERMISSION_DENIED, "may not be changed by this user"),
+    errno.EROFS: (ErrorCode.PERMISSION_DENIED, "lies on a read-only file system"),
+    errno.EISDIR: (ErrorCode.VALIDATION_ERROR, "is a directory"),
+    errno.EEXIST: (ErrorCode.CONFLICT, "already exists"),
+    errno.ENOTEMPTY: (ErrorCode.CONFLICT, "is a directory that is not empty; use recursive: true"),
+    errno.ENAMETOOLONG: (ErrorCode.VALIDATION_ERROR, "is too long a name"),
+    errno.ENOSPC: (ErrorCode.EXECUTION_ERROR, "does not fit: the disk is full"),
+}
+
+
+@contextmanager
+def plain_words(path: Path) -> Iterator[None]:
+    """Turn an OSError about `path` into an OpcodeError that names it."""
+    try:
+        yield
+    except OSError as error:
+        where = (
+            error.filename if isinstance(error.filename, str) and error.errno == errno.ENOENT else str(path)
+        )
+        fallback = (ErrorCode.EXECUTION_ERROR, f"failed: {error.strerror or error}")
+        code, words = _CODES.get(error.errno or 0, fallback)
+        raise OpcodeError(code, f"{where} {words}", details={"path": str(path)}) from None
+
+
+def refuse(path: Path, words: str, code: ErrorCode = ErrorCode.VALIDATION_ERROR) -> OpcodeError:
+    """An error about `path`."""
+    return OpcodeError(code, f"{path} {words}", details={"path": str(path)})

@@ -1,0 +1,151 @@
+"""The direct path gives what the interpreter gives, errors included, and is quick."""
+
+import timeit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opcode_cel.closures import UnsureError
+from opcode_cel.program import compile_program
+
+from opcode_core import OpcodeError, StepView
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([2**63 - 1, -(2**63), 2**53, 2**53 + 1]),
+    st.sampled_from([0.0, -0.0, 1.0, 1.5, -2.0, 1e300, 9007199254740992.0, float("inf"), float("nan")]),
+    st.sampled_from(["", "a", "b", "1", "true"]),
+)
+VALUES = st.one_of(
+    SCALARS,
+    st.lists(SCALARS, max_size=2),
+    st.dictionaries(st.sampled_from(["a", "b", "status"]), SCALARS, max_size=2),
+)
+STEPS = st.builds(
+    StepView, VALUES, st.sampled_from(["completed", "failed"]), st.sampled_from([None, {"code": "X"}])
+)
+SCOPES = st.fixed_dictionaries(
+    {
+        "inputs": st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES, max_size=3),
+        "steps": st.dictionaries(st.sampled_from(["a", "b", "c"]), STEPS, max_size=3),
+    },
+    optional={"iter": st.fixed_dictionaries({"item": VALUES, "index": st.integers(0, 3)})},
+)
+
+PATHS = st.sampled_from(
+    [
+        *(
+            "inputs.a",
+            "inputs.b",
+            "inputs['c']",
+            "inputs.a.b",
+            "inputs.a[0]",
+            "inputs.b[-1]",
+            "inputs.a['b']",
+        ),
+        *("steps.a", "steps.a.b", "steps['b'].status", "steps.c.output", "steps.a.error.code", "steps.b[1]"),
+        *("steps.a.output.a", "iter.item", "iter.index", "nope", "nope.x", "inputs", "steps", "int"),
+    ]
+)
+LITERALS = st.sampled_from(
+    [
+        *("0", "1", "-1", "2", "1.0", "1.5", "0.0", "1u", "9223372036854775807", "9007199254740993"),
+        *("true", "false", "null", "'a'", "''", "'true'", "b'a'", "[]", "{}", "[1]"),
+    ]
+)
+BINARY = st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "&&", "||"])
+
+
+def _grown(children):
+    return st.one_of(
+        st.builds("({} {} {})".format, children, BINARY, children),
+        st.builds("{} {} {}".format, children, BINARY, children),
+        st.builds("{0} {1} {2} {1} {3}".format, children, st.sampled_from(["&&", "||"]), children, children),
+        st.builds("!{}".format, PATHS),
+        st.builds("!({})".format, children),
+        st.builds("has({})".format, PATHS.filter(lambda path: "." in path or "[" in path)),
+    )
+
+
+EXPRESSIONS = st.recursive(st.one_of(PATHS, LITERALS), _grown, max_leaves=6)
+
+
+def outcome(evaluate, scope):
+    """The value with its type, or the error's message."""
+    try:
+        value = evaluate(scope)
+    except OpcodeError as error:
+        return error.code, error.message
+    return type(value), repr(value)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(source=EXPRESSIONS, scope=SCOPES)
+def test_the_direct_path_and_the_interpreter_agree(source, scope):
+    program = compile_program(source)
+    assert outcome(program.evaluate, scope) == outcome(program.interpret, scope)
+
+
+@settings(max_examples=300, deadline=None)
+@given(left=VALUES, right=VALUES, operator=BINARY, literal=LITERALS)
+def test_every_operator_on_every_pair_of_values(left, right, operator, literal):
+    scope = {"inputs": {"a": left, "b": right}}
+    for source in (
+        f"inputs.a {operator} inputs.b",
+        f"inputs.a {operator} {literal}",
+        f"{literal} {operator} inputs.a",
+    ):
+        program = compile_program(source)
+        assert outcome(program.evaluate, scope) == outcome(program.interpret, scope), source
+
+
+PLAIN = [
+    "inputs.n > 5",
+    "inputs.n",
+    "steps['review-gate'].choice == 'approve'",
+    "!inputs.done",
+    "!(inputs.a && inputs.b)",
+    "iter.index < 3 && steps.a.ok == true",
+    "inputs.a == 1 || inputs.b != 'x' || (inputs.c >= 2.5 && inputs.d <= 3)",
+    "inputs.n + 1",
+    "iter.item * 2",
+    "inputs.a - inputs.b > 3",
+    "inputs.xs[0] == null",
+    "has(inputs.a) && inputs.a > 1",
+    "inputs.a == inputs.b",
+]
+
+
+@pytest.mark.parametrize("source", PLAIN)
+def test_plain_conditions_take_the_direct_path(source):
+    assert compile_program(source).direct is not None
+
+
+@pytest.mark.parametrize(
+    "source", ["size(inputs.xs) > 1", "inputs.xs.all(x, x)", "[1]", "'a' in inputs.m", "1u == 1", "a ? b : c"]
+)
+def test_the_rest_does_not(source):
+    assert compile_program(source).direct is None
+
+
+def test_a_closure_never_answers_where_it_is_unsure():
+    direct = compile_program("inputs.a == inputs.b").direct
+    assert direct({"inputs": {"a": 1, "b": 1.0}}) is True
+    assert direct({"inputs": {"a": True, "b": 1}}) is False
+    for value in ([], {}, (1,), b"x", object()):
+        with pytest.raises(UnsureError):
+            direct({"inputs": {"a": value, "b": value}})
+
+
+@pytest.mark.parametrize("source", ["inputs.n > 5", "iter.index < 3 && steps.a.ok == true", "inputs.n + 1"])
+def test_plain_conditions_take_microseconds(source):
+    scope = {
+        "inputs": {"n": 6},
+        "iter": {"index": 2},
+        "steps": {"a": StepView({"ok": True}, "completed", None)},
+    }
+    program = compile_program(source)
+    best = min(timeit.repeat(lambda: program.evaluate(scope), number=1000, repeat=5)) / 1000
+    assert best < 5e-6
