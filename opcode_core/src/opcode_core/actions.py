@@ -84,8 +84,8 @@ class _Signature:
                 fields[parameter.name] = NotRequired[hint]
                 defaults[parameter.name] = parameter.default
         # A TypedDict, not a model: its keys may have any name, also those that a model has for itself.
-        params = TypedDict("Params", fields)  # type: ignore[operator]
-        params.__pydantic_config__ = ConfigDict(extra=extra)
+        params: Any = TypedDict("Params", fields)  # type: ignore[misc]
+        params.__pydantic_config__ = ConfigDict(extra=extra)  # type: ignore[attr-defined]
         try:
             schema = _tidy(TypeAdapter(params).json_schema())
         except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:

@@ -47,3 +47,11 @@ def shown(value: Any, most: int = 60) -> str:
     """A value inside a sentence, never long."""
     text = repr(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def format_path(parts: list[Any]) -> str:
+    """`steps[0].params.url` from its parts."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text

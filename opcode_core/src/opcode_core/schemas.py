@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from opcode_core.issues import Issue, shown
+from opcode_core.issues import Issue, format_path, shown
 from opcode_core.suggestions import available, did_you_mean
-from opcode_core.validation import format_path
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),

@@ -121,6 +121,10 @@ class Steps(Mapping[str, StepView]):
         self.missed = step_id
         raise KeyError(step_id)
 
+    def __contains__(self, step_id: object) -> bool:
+        """Whether it began; a guard that asks this does not depend on the answer being yes."""
+        return any(f"{prefix}{step_id}" in self._scope.state.steps for prefix in self._scope.prefixes)
+
     def __iter__(self) -> Iterator[str]:
         seen = set()
         for prefix in reversed(self._scope.prefixes):

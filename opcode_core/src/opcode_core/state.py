@@ -140,11 +140,11 @@ def evolve(state: RunState, event: Event) -> RunState:
             ErrorCode.INVALID_TRANSITION,
             f"event {event.sequence} of run {state.id} cannot follow event {state.sequence}",
         )
-    state.sequence = event.sequence
-    state.updated_at = event.timestamp
     handler = _HANDLERS.get(event.event_type)
     if handler is not None:
         handler(state, event)
+    state.sequence = event.sequence
+    state.updated_at = event.timestamp
     return state
 
 
@@ -270,15 +270,17 @@ def _step_fallback(state: RunState, event: Event) -> None:
 
 def _loop_iter_completed(state: RunState, event: Event) -> None:
     loop = _step(state, event)
-    prefix = f"{event.step_id}.iter_{event.payload['index']}."
-    last = event.payload["last"]
+    index, last = event.payload["index"], event.payload["last"]
     if loop.results is None:
         loop.results = {}
-    loop.results[event.payload["index"]] = state.output_of(prefix + last) if last else None
-    for step_id in event.payload.get("folded", ()):
-        step = state.steps.pop(prefix + step_id, None)
-        if step is not None and step.block:
-            _forget_inside(state, f"{prefix}{step_id}.")
+    loop.results[index] = state.output_of(f"{event.step_id}.iter_{index}.{last}") if last else None
+    folded = event.payload.get("folded")
+    if folded is not None:
+        prefix = f"{event.step_id}.iter_{folded['index']}."
+        for step_id in folded["steps"]:
+            step = state.steps.pop(prefix + step_id, None)
+            if step is not None and step.block:
+                _forget_inside(state, f"{prefix}{step_id}.")
 
 
 def _chosen(state: RunState, event: Event) -> None:

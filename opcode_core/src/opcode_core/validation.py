@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from opcode_core import definition as d
 from opcode_core.codec import loads
-from opcode_core.issues import InvalidDefinition, Issue, shown
+from opcode_core.issues import InvalidDefinition, Issue, format_path, shown
 from opcode_core.suggestions import available, did_you_mean
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -246,11 +246,3 @@ _STEP_MODELS: dict[str, type[d.Model]] = {
     "wait": d.WaitStep,
     "reasoning": d.ReasoningStep,
 }
-
-
-def format_path(parts: list[Any]) -> str:
-    """`steps[0].params.url` from its parts."""
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text

@@ -18,7 +18,7 @@ from engine_workbench import condition, echo, step, workflow
         ("'with space and \"quotes\"'", 'with space and "quotes"'),
         ("''", ""),
         ("null", "null"),
-        ("inputs.big", "1e300"),
+        ("inputs.big", "1e+300"),
         ("inputs.exact", "9007199254740993"),
         ("size(inputs.list)", "2"),
     ],

@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING
 
 from opcode_core import Action, Service, hookimpl
-from opcode_http.actions import get, post, request
-from opcode_http.pools import PoolService
 
 if TYPE_CHECKING:
     from opcode_core import Engine
@@ -13,10 +11,14 @@ if TYPE_CHECKING:
 @hookimpl
 def opcode_actions() -> list[Action]:
     """`http.request`, `http.get` and `http.post`."""
+    from opcode_http.actions import get, post, request
+
     return [request, get, post]
 
 
 @hookimpl
 def opcode_services(engine: "Engine") -> list[Service]:  # noqa: ARG001
     """What closes the pooled connections."""
+    from opcode_http.pools import PoolService
+
     return [PoolService()]

@@ -34,21 +34,13 @@ SCOPES = st.fixed_dictionaries(
     optional={"iter": st.fixed_dictionaries({"item": VALUES, "index": st.integers(0, 3)})},
 )
 
-PATHS = st.sampled_from(
-    [
-        *(
-            "inputs.a",
-            "inputs.b",
-            "inputs['c']",
-            "inputs.a.b",
-            "inputs.a[0]",
-            "inputs.b[-1]",
-            "inputs.a['b']",
-        ),
-        *("steps.a", "steps.a.b", "steps['b'].status", "steps.c.output", "steps.a.error.code", "steps.b[1]"),
-        *("steps.a.output.a", "iter.item", "iter.index", "nope", "nope.x", "inputs", "steps", "int"),
-    ]
-)
+PATH_SOURCES = [
+    *("inputs.a", "inputs.b", "inputs['c']", "inputs.a.b", "inputs.a[0]", "inputs.b[-1]", "inputs.a['b']"),
+    *("inputs.a[5]", "inputs.c[0].a", "steps.a[0]", "steps.a['status']", "steps['gone'].x"),
+    *("steps.a", "steps.a.b", "steps['b'].status", "steps.c.output", "steps.a.error.code", "steps.b[1]"),
+    *("steps.a.output.a", "iter.item", "iter.index", "nope", "nope.x", "inputs", "steps", "int"),
+]
+PATHS = st.sampled_from(PATH_SOURCES)
 LITERALS = st.sampled_from(
     [
         *("0", "1", "-1", "2", "1.0", "1.5", "0.0", "1u", "9223372036854775807", "9007199254740993"),
@@ -81,14 +73,43 @@ def outcome(evaluate, scope):
     return type(value), repr(value)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(source=EXPRESSIONS, scope=SCOPES)
 def test_the_direct_path_and_the_interpreter_agree(source, scope):
     program = compile_program(source)
     assert outcome(program.evaluate, scope) == outcome(program.interpret, scope)
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        1.5,
+        "ab",
+        "",
+        [],
+        [1, 2],
+        ["x", {"a": 1}],
+        {},
+        {"a": 1, "b": [0], "status": 2},
+        (1, 2),
+        b"x",
+    ],
+)
+@pytest.mark.parametrize("path", PATH_SOURCES)
+def test_every_path_into_every_kind_of_value(path, value):
+    step = StepView(value, "failed", {"code": "X"})
+    scope = {"inputs": dict.fromkeys("abc", value), "steps": dict.fromkeys("abc", step)}
+    for source in (path, f"!{path}", f"{path} == 1", f"{path} == null", f"has({path})", f"{path} + 1 < 3"):
+        if source == f"has({path})" and path.isidentifier():
+            continue
+        program = compile_program(source)
+        assert outcome(program.evaluate, scope) == outcome(program.interpret, scope), source
+
+
+@settings(max_examples=200, deadline=None)
 @given(left=VALUES, right=VALUES, operator=BINARY, literal=LITERALS)
 def test_every_operator_on_every_pair_of_values(left, right, operator, literal):
     scope = {"inputs": {"a": left, "b": right}}

@@ -1,5 +1,7 @@
 """Whatever an action raises, as an error that a person can read."""
 
+import asyncio
+
 from opcode_core.errors import ErrorCode, OpcodeError
 
 
@@ -27,6 +29,14 @@ class LogFailed(Exception):  # noqa: N818
         self.error = error
 
 
+def is_own(raised: BaseException) -> bool:
+    """Whether an action raised it by itself: it was not cancelled, and the program does not end."""
+    if isinstance(raised, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and not task.cancelling()
+    return isinstance(raised, Exception | SystemExit)
+
+
 def as_error(raised: BaseException, what: str) -> OpcodeError:
     """`raised` itself when it was meant for the caller, else EXECUTION_ERROR in plain words."""
     if isinstance(raised, OpcodeError):
@@ -35,6 +45,8 @@ def as_error(raised: BaseException, what: str) -> OpcodeError:
         return OpcodeError(
             ErrorCode.TIMEOUT_ERROR, f"{what} timed out" + (f": {raised}" if str(raised) else "")
         )
+    if isinstance(raised, asyncio.CancelledError):
+        return OpcodeError(ErrorCode.CANCELLED, f"{what} was cancelled from inside")
     kind = type(raised).__name__
     text = str(raised)[:2000]
     message = f"{what} raised {kind}: {text}" if text else f"{what} raised {kind}"

@@ -14,8 +14,6 @@ RESERVED = frozenset(
 
 _REMEDIES = {
     "=": "to compare, write '=='",
-    "==": "'===' is '==' here",
-    "<>": "write '!='",
     "and": "write '&&'",
     "or": "write '||'",
     "not": "write '!'",
@@ -24,11 +22,16 @@ _REMEDIES = {
     "|": "write '||'",
     "`": "a name with other characters goes in brackets: a['b-c']",
     "$": "leave out the ${{ }} around it",
-    "'": "the string is not closed",
-    '"': "the string is not closed",
     ";": "it must be one expression",
     "if": "write condition ? this : that",
+}
+# The character before the place, and what stands there.
+_PAIRS = {
+    "==": "'===' is '==' here",
+    "<>": "write '!='",
     "**": "there is no power operator",
+    "?.": "for what may be missing, write default(a.b, 'x')",
+    ".?": "for what may be missing, write default(a.b, 'x')",
 }
 _NAMES = {"None": "null", "nil": "null", "undefined": "null", "True": "true", "False": "false"}
 _LOOKALIKES = {
@@ -65,7 +68,9 @@ def invalid(message: str, text: str, position: int) -> OpcodeError:
 
 def cut_short(text: str) -> OpcodeError:
     """The error for an expression that lacks its end."""
-    return invalid("the expression ends too early", text, len(text.rstrip()))
+    # `a?.b` reads as a choice without its end.
+    hint = f"; {_PAIRS['?.']}" if re.search(r"\w\?\.\w", text) else ""
+    return invalid(f"the expression ends too early{hint}", text, len(text.rstrip()))
 
 
 def misread(text: str, position: int) -> OpcodeError:
@@ -81,19 +86,11 @@ def _remedy(text: str, position: int, word: str) -> str:
     for match in _HYPHENED.finditer(text, max(0, position - 150), position + 50):
         if match.start() <= position <= match.end() + 2:
             return f"; {hyphen_hint(match)}"
-    if (before[-1:], word) in {("?", "."), (".", "?")}:
-        return "; for what may be missing, write default(a.b, 'x')"
-    if before.endswith(".") and word in {"true", "false"}:
-        return f"; as a key it goes in brackets: ['{word}']"
-    remedy = _REMEDIES.get(word)
+    remedy = _PAIRS.get(before[-1:] + word) or _REMEDIES.get(word)
     if previous := re.search(r"(?<![\w.])(not|if)$", before):
         remedy = _REMEDIES[previous[1]]
-    elif before.endswith("<") and word == ">":
-        remedy = _REMEDIES["<>"]
-    elif before.endswith("=") and word == "=":
-        remedy = _REMEDIES["=="]
-    elif before.endswith("${"):
-        remedy = _REMEDIES["$"]
+    elif before.endswith(".") and word in {"true", "false"}:
+        remedy = f"as a key it goes in brackets: ['{word}']"
     return f"; {remedy}" if remedy else ""
 
 

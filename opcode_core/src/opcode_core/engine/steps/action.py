@@ -7,7 +7,7 @@ from opcode_core import events as e
 from opcode_core.codec import dumps, loads
 from opcode_core.contracts.action import Action, RunEnded
 from opcode_core.engine.breaker import Breaker
-from opcode_core.engine.failure import as_error
+from opcode_core.engine.failure import as_error, is_own
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import StepPlan
 from opcode_core.redaction import redact
@@ -34,7 +34,9 @@ def call_at_once(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> Opco
             _note(run, step_id, breaker.enter(run.engine.clock.monotonic()), breaker)
         context = run.engine.context_for(run, step, step_id, scope) if action.wants_context else None
         output = _checked(action.call(params, context), action)
-    except Exception as raised:
+    except BaseException as raised:
+        if not is_own(raised):
+            raise
         error = as_error(raised, f"action {action.name}")
         if error.step_id is None:
             error.step_id = step_id
@@ -81,14 +83,14 @@ async def _call(
     try:
         async with engine.pool:
             output = await engine.runner.run(action, params, context)
-    except Exception as raised:
+    except BaseException as raised:
+        if not is_own(raised):
+            if breaker is not None:
+                breaker.left()
+            raise
         error = as_error(raised, f"action {action.name}")
         _count_failure(run, step_id, action, error)
         raise error from None
-    except BaseException:
-        if breaker is not None:
-            breaker.left()
-        raise
     if breaker is not None:
         _note(run, step_id, breaker.succeeded(), breaker)
     return output

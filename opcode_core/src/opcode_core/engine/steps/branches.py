@@ -1,30 +1,32 @@
 """Work side by side that fails together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from opcode_core.engine.deadline import stop as stop_tasks
 from opcode_core.engine.failure import Halted, StepFailed
 from opcode_core.stop import Stop
 
 
-async def run_together(tasks: Sequence["asyncio.Task[None]"], stop: Stop) -> None:
+async def run_together(works: Sequence[Coroutine[Any, Any, None]], stop: Stop, name: str) -> None:
     """Wait for all. After the first failure nothing new begins, what is in flight ends, and it is raised."""
-    failure: StepFailed | None = None
-    halted: Halted | None = None
-    pending = set(tasks)
+    failures: list[StepFailed] = []
+    halts: list[Halted] = []
+
+    async def watched(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StepFailed as failed:
+            stop.request("a step beside it failed")
+            failures.append(failed)
+        except Halted as halted:
+            halts.append(halted)
+
+    tasks = [asyncio.create_task(watched(work), name=name) for work in works]
     try:
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(done, key=tasks.index):
-                try:
-                    task.result()
-                except StepFailed as failed:
-                    failure = failure or failed
-                    stop.request("a step beside it failed")
-                except Halted as raised:
-                    halted = halted or raised
+        await asyncio.gather(*tasks)
     finally:
         await stop_tasks(tasks)
-    if failure is not None or halted is not None:
-        raise failure or halted  # type: ignore[misc]
+    for raised in (*failures, *halts):
+        raise raised

@@ -1,6 +1,5 @@
 """The loop step: a body, again and again."""
 
-import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +73,7 @@ class _Loop:
                 await self.iterate(index, item, scope)
 
         count = min(self.flow.concurrency, len(items))
-        await run_together(
-            [asyncio.create_task(work(), name=f"loop {self.step_id}") for _ in range(count)], stop
-        )
+        await run_together([work() for _ in range(count)], stop, f"loop {self.step_id}")
 
     async def by_condition(self) -> None:
         index, scope = 0, self.scope
@@ -112,8 +109,9 @@ class _Loop:
         run.record(e.LOOP_ITER_STARTED, step_id, {"index": index})
         last = await run.door.do_block(self.flow.body, inner)
         done: dict[str, Any] = {"index": index, "last": last}
-        if self.flow.fold and index >= KEPT:
-            done["folded"] = list(self.flow.body.ids)
+        over = index if self.flow.condition is None else index - 1  # the condition looks at the latest
+        if self.flow.fold and over >= KEPT:
+            done["folded"] = {"index": over, "steps": list(self.flow.body.ids)}
         run.record(e.LOOP_ITER_COMPLETED, step_id, done)
         await run.breathe()
         return inner

@@ -38,49 +38,20 @@ class _Branches:
         self.last: dict[int, str | None] = {}
 
     async def all(self) -> dict[str, Any]:
-        tasks = self.start()
-        await run_together(tasks, self.stop)
-        return {"mode": "all", "branches": [self.output(i) for i in range(len(tasks))]}
+        works = [self.branch(index) for index in range(len(self.scopes))]
+        await run_together(works, self.stop, f"branch of {self.step_id}")
+        return {"mode": "all", "branches": [self.output(index) for index in range(len(works))]}
 
     async def race(self) -> dict[str, Any]:
-        tasks = self.start()
-        try:
-            winner = await self.first(tasks)
-        finally:
-            await stop_tasks(tasks)
-        for index, scope in enumerate(self.scopes):
-            if index != winner:
-                self.run.abandon(scope.prefix, "another branch won the race")
-        return {"mode": "race", "winner": winner, "output": self.output(winner)}
-
-    async def first(self, tasks: list["asyncio.Task[None]"]) -> int:
-        """The first branch to come to a good end."""
-        pending = set(tasks)
-        failures: dict[int, OpcodeError] = {}
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for index in sorted(tasks.index(task) for task in done):
-                try:
-                    tasks[index].result()
-                except StepFailed as failed:
-                    failures[index] = failed.error
-                else:
-                    return index
-        raise OpcodeError(
-            ErrorCode.STEP_FAILED,
-            "every branch of the race failed: " + "; ".join(error.message for error in failures.values()),
-            details={"branches": {str(index): error.to_dict() for index, error in sorted(failures.items())}},
-        )
-
-    def start(self) -> list["asyncio.Task[None]"]:
-        places = asyncio.Semaphore(self.flow.max_concurrency or len(self.flow.branches))
-        return [
-            asyncio.create_task(self.branch(i, places), name=f"branch {scope.prefix}")
-            for i, scope in enumerate(self.scopes)
+        runners = [
+            asyncio.create_task(self.runner(index), name=f"branch {scope.prefix}")
+            for index, scope in enumerate(self.scopes)
         ]
+        self.won = asyncio.get_running_loop().create_future()
+        ...
 
-    async def branch(self, index: int, places: asyncio.Semaphore) -> None:
-        async with places:
+    async def branch(self, index: int) -> None:
+        async with self.places:
             self.last[index] = await self.run.door.do_block(self.flow.branches[index], self.scopes[index])
 
     def output(self, index: int) -> Any:
