@@ -1,5 +1,6 @@
 """`make demo`: a shop's morning report, from HTTP, a script and a file, in one durable workflow."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,19 +17,17 @@ DATABASE = FOLDER / "opcode.db"
 OPCODE = [sys.executable, "-m", "opcode_core"]
 
 
-def opcode(*arguments: str) -> str:
+def opcode(*arguments: str, shown: bool = True) -> str:
     """Run a command as a person would, showing it; its standard output comes back too."""
-    print(
-        f"\n\033[1m$ opcode {' '.join(arguments)}\033[0m"
-        if sys.stdout.isatty()
-        else f"\n$ opcode {' '.join(arguments)}",
-        flush=True,
-    )
+    if shown:
+        line = f"$ opcode {' '.join(arguments)}"
+        print(f"\n\033[1m{line}\033[0m" if sys.stdout.isatty() else f"\n{line}", flush=True)
     environment = {**os.environ, "OPCODE_DB_PATH": str(DATABASE)}
     done = subprocess.run(
         [*OPCODE, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
-    print(done.stdout, end="", flush=True)
+    if shown:
+        print(done.stdout, end="", flush=True)
     if done.returncode:
         sys.exit(f"demo: `opcode {arguments[0]}` ended with exit code {done.returncode}")
     return done.stdout
@@ -43,9 +42,7 @@ def main() -> None:
     with shop() as address:
         opcode("validate", workflow)
         opcode("run", workflow, "-p", f"shop={address}", "-p", f"out={FOLDER}")
-    newest = opcode("query", "workflows", "--limit", "1", "--json")
-    import json
-
+    newest = opcode("query", "workflows", "--limit", "1", "--json", shown=False)
     run_id = json.loads(newest)["workflows"][0]["workflow_id"]
     opcode("diagram", run_id)
     opcode("status", run_id)

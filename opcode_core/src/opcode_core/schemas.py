@@ -33,10 +33,13 @@ class Schema:
         self._required = tuple(schema.get("required", ()))
 
     def accepts(self, value: dict[str, Any]) -> bool:
-        """A quick yes for plain objects; False only means that `issues` has to look."""
+        """Whether it fits: at a glance where types say enough, else with the whole validator."""
+        return self._fits_at_a_glance(value) or not self.issues(value)
+
+    def _fits_at_a_glance(self, value: dict[str, Any]) -> bool:
         types = self._types
         if types is None:
-            return not self.issues(value)
+            return False
         for name in self._required:
             if name not in value:
                 return False

@@ -55,11 +55,12 @@ class Breaker:
 
     def failed(self, code: ErrorCode, now: float) -> str | None:
         """After a call that failed."""
-        probed, self.probing = self.probing, False
+        self.probing = False
         if code not in _COUNTED:
             return None
         self.failures += 1
-        if probed or (self.opened_at is None and self.failures >= self.policy.failures):
+        half_open = self.opened_at is not None and now >= self.opened_at + self.policy.pause
+        if half_open or (self.opened_at is None and self.failures >= self.policy.failures):
             self.opened_at = now
             return e.CIRCUIT_BREAKER_OPEN
         return None

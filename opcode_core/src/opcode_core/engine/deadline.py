@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
+from opcode_core.stop import Stop
+
 T = TypeVar("T")
 
 GRACE = 2.0
@@ -14,8 +16,8 @@ _log = logging.getLogger("opcode.engine")
 _left_behind: set["asyncio.Task[Any]"] = set()
 
 
-async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str) -> T:
-    """The result of `work`.
+async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str, stop: Stop) -> T:
+    """The result of `work`; when it is given up, `stop` keeps what is left of it from going on.
 
     Raises:
         TimeoutError: when it takes longer than `seconds`, however it takes its cancellation.
@@ -28,27 +30,24 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str)
     finally:
         late = not task.done()
         if late:
-            await stop({task})
+            stop.request("its time is over")
+            await stop_tasks({task})
     if late:
         raise TimeoutError
     return task.result()
 
 
-async def stop(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+async def stop_tasks(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     """Cancel and wait a moment; who is still running then is let go, with a line in the log."""
     running = {task for task in tasks if not task.done()}
     for task in running:
+        _left_behind.add(task)
+        task.add_done_callback(_forget)
         task.cancel()
     if running:
         _, stubborn = await asyncio.wait(running, timeout=GRACE)
         for task in stubborn:
             _log.warning("%s ignores its cancellation and is left to itself", task.get_name())
-            _left_behind.add(task)
-            task.add_done_callback(_forget)
-        running -= stubborn
-    for task in running:
-        if not task.cancelled():
-            task.exception()
 
 
 def _forget(task: "asyncio.Task[Any]") -> None:

@@ -1,5 +1,6 @@
 """The door through which every step goes: the log is asked first, then guard, attempts, retries, `on_error`."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import Block, StepPlan
 from opcode_core.scope import Scope
 from opcode_core.state import COMPLETED, FAILED, PENDING, STEP_ENDED
+from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -93,24 +95,37 @@ class Door:
         """Try once: None when the step ended well."""
         if step.at_once:
             return steps.call_at_once(self.run, step, step_id, scope)
+        mine = self.state.steps[step_id]
+        if step.timeout is not None:
+            scope = scope.with_stop(Stop(scope.stop))
+        output, error = None, None
         try:
             work = steps.BODIES[step.type](self.run, step, step_id, scope)
-            output = await within(step.timeout, work, f"step {step_id}")
+            output = await within(step.timeout, work, f"step {step_id}", scope.stop)
         except StepFailed as failed:
             error = failed.error
         except TimeoutError:
-            error = OpcodeError(
-                ErrorCode.TIMEOUT_ERROR,
-                f"step '{step_id}' took longer than its timeout of {step.timeout:g} s",
-                details={"timeout": step.timeout},
-            )
+            error = self._timed_out(step, step_id)
         except OpcodeError as raised:
             error = raised
-        else:
+        if mine.status in STEP_ENDED or self.state.steps.get(step_id) is not mine:
+            raise asyncio.CancelledError  # it was given up and ignored that: what it says comes too late
+        if error is None:
             self.record(e.STEP_COMPLETED, step_id, {"output": output})
             return None
-        self.run.abandon(f"{step_id}.", "the step around it failed")
+        if step.flow is not None:
+            self.run.abandon(f"{step_id}.", "the step around it failed")
         return _about(error, step_id)
+
+    def _timed_out(self, step: StepPlan, step_id: str) -> OpcodeError:
+        error = OpcodeError(
+            ErrorCode.TIMEOUT_ERROR,
+            f"step '{step_id}' took longer than its timeout of {step.timeout:g} s",
+            details={"timeout": step.timeout},
+        )
+        if step.action is not None:
+            steps.count_failure(self.run, step_id, step.action, error)
+        return error
 
     def begin(self, step: StepPlan, step_id: str, scope: Scope) -> bool:
         """Ask the guard and start; False when the step is skipped."""

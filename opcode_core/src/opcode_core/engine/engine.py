@@ -15,7 +15,7 @@ from opcode_core.contracts.storage import EventFilter, RunFilter, RunRecord, Sto
 from opcode_core.engine.access import Access
 from opcode_core.engine.breaker import Breaker, BreakerPolicy
 from opcode_core.engine.clock import RandomIds, SystemClock
-from opcode_core.engine.deadline import stop as stop_tasks
+from opcode_core.engine.deadline import stop_tasks
 from opcode_core.engine.failure import LogFailed
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opcode_core import events as e
 from opcode_core.engine import steps
-from opcode_core.engine.deadline import stop as stop_tasks
+from opcode_core.engine.deadline import stop_tasks
 from opcode_core.engine.failure import Halted, StepFailed
 from opcode_core.plan import StepPlan
 from opcode_core.scope import Scope
@@ -24,6 +24,7 @@ class Outermost:
         self.door = run.door
         self.plan = run.plan
         self.scope = run.scope
+        self.ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
 
     async def drive(self) -> None:
         """Start each outermost step as soon as everything that it waits for has ended."""
@@ -45,29 +46,35 @@ class Outermost:
                     elif self._is_spare(index):
                         self._release(index, waits, ready)
                     else:
-                        tasks[asyncio.create_task(self.door.do(step, scope), name=f"step {step.id}")] = index
+                        task = asyncio.create_task(self._do(step, scope), name=f"step {step.id}")
+                        task.add_done_callback(self.ended.put_nowait)
+                        tasks[task] = index
                 if self.run.stop.reason is not None:
                     ready.clear()
                 if tasks:
-                    await self._await_any(tasks, waits, ready)
+                    for task in await self._ended():
+                        task.result()
+                        self._release(tasks.pop(task), waits, ready)
         finally:
             await stop_tasks(tasks)
 
-    async def _await_any(
-        self, tasks: dict["asyncio.Task[None]", int], waits: list[int], ready: deque[int]
-    ) -> None:
+    async def _do(self, step: StepPlan, scope: Scope) -> None:
+        """Do a step; its failure stops the run in the same moment."""
+        try:
+            await self.door.do(step, scope)
+        except StepFailed as failed:
+            self.run.fail(failed.error)
+        except Halted:
+            pass
+
+    async def _ended(self) -> list["asyncio.Task[None]"]:
+        """The tasks that ended since the last time, in the order in which they did; one at least."""
         if self.run.unstored:
             await self.run.commit()
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in sorted(done, key=tasks.__getitem__):
-            index = tasks.pop(task)
-            try:
-                task.result()
-            except StepFailed as failed:
-                self.run.fail(failed.error)
-            except Halted:
-                pass
-            self._release(index, waits, ready)
+        ended = [await self.ended.get()]
+        while not self.ended.empty():
+            ended.append(self.ended.get_nowait())
+        return ended
 
     def _release(self, index: int, waits: list[int], ready: deque[int]) -> None:
         for child in self.plan.children[index]:

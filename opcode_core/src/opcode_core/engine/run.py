@@ -153,7 +153,7 @@ class Run:
             return
         left = max(self.state.started_at + timeout - self._now(), 0.0)
         try:
-            await within(left, Outermost(self).drive(), f"run {self.state.id}")
+            await within(left, Outermost(self).drive(), f"run {self.state.id}", self.stop)
         except TimeoutError:
             self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": timeout})
             self._ending = self._timed_out

@@ -7,7 +7,7 @@ A body is a function `(run, step, step_id, scope) -> output`. It does the steps 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from opcode_core.engine.steps.action import call_at_once, run_action
+from opcode_core.engine.steps.action import call_at_once, count_failure, run_action
 from opcode_core.engine.steps.condition import run_condition
 from opcode_core.engine.steps.loop import run_loop
 from opcode_core.engine.steps.parallel import run_parallel
@@ -23,4 +23,4 @@ BODIES: Mapping[str, Callable[..., Coroutine[Any, Any, Any]]] = {
     "reasoning": run_reasoning,
 }
 
-__all__ = ["BODIES", "call_at_once"]
+__all__ = ["BODIES", "call_at_once", "count_failure"]

@@ -40,7 +40,7 @@ def call_at_once(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> Opco
         error = as_error(raised, f"action {action.name}")
         if error.step_id is None:
             error.step_id = step_id
-        _count_failure(run, step_id, action, error)
+        count_failure(run, step_id, action, error)
         return error
     if breaker is not None:
         _note(run, step_id, breaker.succeeded(), breaker)
@@ -89,7 +89,7 @@ async def _call(
                 breaker.left()
             raise
         error = as_error(raised, f"action {action.name}")
-        _count_failure(run, step_id, action, error)
+        count_failure(run, step_id, action, error)
         raise error from None
     if breaker is not None:
         _note(run, step_id, breaker.succeeded(), breaker)
@@ -128,7 +128,8 @@ def _bad_params(step: StepPlan, params: dict[str, Any]) -> OpcodeError:
     )
 
 
-def _count_failure(run: "Run", step_id: str, action: Action, error: OpcodeError) -> None:
+def count_failure(run: "Run", step_id: str, action: Action, error: OpcodeError) -> None:
+    """Tell the action's breaker."""
     if error.code is ErrorCode.CIRCUIT_OPEN:
         return
     breaker = run.engine.breaker(action.name)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from opcode_core.engine.deadline import stop as stop_tasks
+from opcode_core.engine.deadline import stop_tasks
 from opcode_core.engine.failure import Halted, StepFailed
 from opcode_core.stop import Stop
 
@@ -25,7 +25,9 @@ async def run_together(works: Sequence[Coroutine[Any, Any, None]], stop: Stop, n
 
     tasks = [asyncio.create_task(watched(work), name=name) for work in works]
     try:
-        await asyncio.gather(*tasks)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
     finally:
         await stop_tasks(tasks)
     for raised in (*failures, *halts):

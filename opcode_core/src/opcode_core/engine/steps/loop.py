@@ -72,7 +72,7 @@ class _Loop:
             for index, item in numbered:
                 await self.iterate(index, item, scope)
 
-        count = min(self.flow.concurrency, len(items))
+        count = min(self.flow.concurrency, len(items)) or 1
         await run_together([work() for _ in range(count)], stop, f"loop {self.step_id}")
 
     async def by_condition(self) -> None:

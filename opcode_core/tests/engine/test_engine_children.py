@@ -1,0 +1,77 @@
+"""Runs that start other runs."""
+
+import pytest
+from engine_workbench import echo, for_each, gate, step, workflow
+
+
+def child(step_id="p", template="child", params=None, **fields):
+    return step(step_id, "t.child", {"template": template, "params": params or {}}, **fields)
+
+
+async def test_the_step_takes_over_the_childs_output(bench):
+    await bench.engine.define("child", workflow(echo("c", "${{inputs.n}}"), inputs={"n": 0}))
+    state = await bench.run(workflow(child(params={"n": 5}), echo("after", "${{steps.p.output.c}}", after="p")))
+    assert state.output == {"after": 5}
+    (run,) = [run.state for run in bench.engine.driven if run.state.parent_id]
+    assert (run.parent_id, run.parent_step_id, run.agent_id) == (state.id, "p", state.agent_id)
+    record = await bench.storage.run(run.id)
+    assert (record.parent_id, record.parent_step_id, record.template_name) == (state.id, "p", "child")
+
+
+async def test_a_failing_child_fails_the_step_with_its_own_code(bench):
+    await bench.engine.define("child", workflow(step("c", "t.flaky", {"code": "PATH_DENIED"})))
+    state = await bench.run(workflow(child()))
+    assert (state.status, state.error["code"], state.error["step_id"]) == ("failed", "PATH_DENIED", "p")
+    (run,) = [run.state for run in bench.engine.driven if run.state.parent_id]
+    assert state.error["message"] == f"child run {run.id} failed: boom 1"
+    assert state.error["details"] == {"workflow_id": run.id, "error": run.error}
+
+
+async def test_waiting_for_a_child_holds_no_place_in_the_pool(make_bench):
+    bench = await make_bench(pool_size=1)
+    await bench.engine.define("grandchild", workflow(step("g", "t.aecho", {"value": "deep"})))
+    await bench.engine.define("child", workflow(child("c", "grandchild")))
+    state = await bench.run(workflow(child()))
+    assert state.output == {"p": {"c": {"g": "deep"}}}
+
+
+async def test_everything_is_stored_before_the_child_is_waited_for(bench):
+    await bench.engine.define("child", workflow(gate("c")))
+    run_id = await bench.start(workflow(echo("a"), child(after="a")))
+    await bench.lab.reached("c")
+    assert [f"{e.event_type} {e.step_id}" for e in await bench.events(run_id)][-1] == "step_started p"
+    bench.lab.open("c")
+    await bench.wait(run_id)
+
+
+async def test_each_iteration_has_its_own_child(bench):
+    await bench.engine.define("child", workflow(echo("c", "${{inputs.n}}"), inputs={"n": 0}))
+    state = await bench.run(workflow(for_each("l", [1, 2], child(params={"n": "${{loop.item}}"}))))
+    assert state.output["l"]["results"] == [{"c": 1}, {"c": 2}]
+
+
+async def test_a_template_that_does_not_exist(bench):
+    state = await bench.run(workflow(child(template="chidl")))
+    assert (state.error["code"], state.error["step_id"]) == ("NOT_FOUND", "p")
+
+
+async def test_a_child_with_params_that_do_not_fit(bench):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    await bench.engine.define("child", workflow(echo("c")), input_schema=schema)
+    state = await bench.run(workflow(child(params={"n": "five"})))
+    assert state.error["code"] == "VALIDATION_ERROR"
+    assert "params.n" in state.error["message"]
+
+
+async def test_a_timeout_covers_the_wait_for_the_child(bench):
+    await bench.engine.define("child", workflow(gate("c")))
+    state = await bench.run(workflow(child(timeout="20ms")))
+    assert (state.error["code"], state.error["step_id"]) == ("TIMEOUT_ERROR", "p")
+
+
+@pytest.mark.parametrize("status", ["suspended"])
+async def test_a_child_that_is_suspended_fails_the_step_for_now(bench, status):
+    await bench.engine.define("child", workflow(gate("c"), timeout="20ms", on_timeout="suspend"))
+    state = await bench.run(workflow(child()))
+    assert (state.error["code"], state.error["step_id"]) == ("STEP_FAILED", "p")
+    assert status in state.error["message"]
