@@ -1,4 +1,4 @@
-"""The program's log: a line of JSON for each record, on standard error."""
+"""The program's log on standard error: a line of JSON for each record, on a terminal a line for people."""
 
 import json
 import logging
@@ -7,6 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _CORRELATION = ("workflow_id", "step_id", "agent_id")
+
+
+def printable(text: str) -> str:
+    """`text` without the control characters that could move a terminal's cursor or change its colours."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 class JsonLines(logging.Formatter):
@@ -22,7 +29,7 @@ class JsonLines(logging.Formatter):
         }
         line.update({name: getattr(record, name) for name in _CORRELATION if hasattr(record, name)})
         fields = getattr(record, "fields", None)
-        if isinstance(fields, dict):
+        if isinstance(fields, dict) and fields:
             line["fields"] = fields
         if record.exc_info and logging.getLogger("opcode").isEnabledFor(logging.DEBUG):
             line["traceback"] = self.formatException(record.exc_info)
@@ -31,11 +38,33 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def set_up(level: str, stream: TextIO | None = None) -> None:
-    """Send everything below the logger `opcode` to `stream`, standard error by default."""
+class PlainLines(logging.Formatter):
+    """Level, message, and the step that it comes from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        step = getattr(record, "step_id", None)
+        return f"{record.levelname.lower()}: {printable(record.getMessage())}" + (
+            f"  (step {step})" if step else ""
+        )
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment, so that a live picture can keep its place."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def set_up(level: str) -> None:
+    """Send everything below the logger `opcode` to standard error."""
     logger = logging.getLogger("opcode")
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler = _StandardError()
+    handler.setFormatter(PlainLines() if sys.stderr.isatty() else JsonLines())
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False

@@ -11,7 +11,12 @@ from opcode_core.tests.cli.conftest import OPCODE, hash_step
 @pytest.fixture
 def finished(opcode, workflow) -> str:
     """The id of a run with a failure in it."""
-    fail = {"id": "bad", "action": "assert.equals", "params": {"expected": 1, "actual": 2}, "depends_on": ["h"]}
+    fail = {
+        "id": "bad",
+        "action": "assert.equals",
+        "params": {"expected": 1, "actual": 2},
+        "depends_on": ["h"],
+    }
     opcode("run", workflow(hash_step(), fail), "-q")
     return json.loads(opcode("query", "workflows", "--json").stdout)["workflows"][0]["workflow_id"]
 
@@ -37,11 +42,17 @@ def test_validate_lists_every_fault_with_its_path(opcode, workflow):
 
 
 def test_define_makes_versions_that_can_be_run(opcode, workflow, home):
-    (home / "schema.json").write_text('{"type": "object", "properties": {"n": {"type": "integer", "default": 7}}}')
+    (home / "schema.json").write_text(
+        '{"type": "object", "properties": {"n": {"type": "integer", "default": 7}}}'
+    )
     file = workflow(hash_step(), name="daily.json", output={"n": "${{inputs.n}}"})
     first = opcode("define", file, "--input-schema", "schema.json", "--description", "every day")
     assert "daily v1" in first.stdout
-    assert json.loads(opcode("define", file, "--json").stdout) == {"name": "daily", "version": "v2", "warnings": []}
+    assert json.loads(opcode("define", file, "--json").stdout) == {
+        "name": "daily",
+        "version": "v2",
+        "warnings": [],
+    }
     assert json.loads(opcode("run", "daily", "--version", "v1", "-q").stdout) == {"n": 7}
     refused = opcode("run", "daily", "--version", "v1", "-p", "n=x", "-q")
     assert refused.returncode == 1
@@ -54,7 +65,13 @@ def test_define_makes_versions_that_can_be_run(opcode, workflow, home):
 def test_status_shows_steps_errors_and_the_log(opcode, finished):
     done = opcode("status", finished[-8:], "--events")
     assert done.returncode == 0
-    for expected in ("✗ failed", "ASSERTION_FAILED: expected 1, got 2", "✓ completed", "step_failed", "workflow_started"):
+    for expected in (
+        "✗ failed",
+        "ASSERTION_FAILED: expected 1, got 2",
+        "✓ completed",
+        "step_failed",
+        "workflow_started",
+    ):
         assert expected in done.stdout
     answer = json.loads(opcode("status", finished, "--json").stdout)
     assert answer["steps"]["bad"]["error"]["step_id"] == "bad"
@@ -74,7 +91,9 @@ def test_query(opcode, finished):
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["event_type"] == "workflow_started"
     page = json.loads(opcode("query", "events", "--workflow-id", finished, "--limit", "2", "--json").stdout)
-    following = opcode("query", "events", "--workflow-id", finished, "--limit", "2", "--cursor", page["cursor"], "--json")
+    following = opcode(
+        "query", "events", "--workflow-id", finished, "--limit", "2", "--cursor", page["cursor"], "--json"
+    )
     assert json.loads(following.stdout)["events"][0]["sequence"] == 3
     assert "step_failed" in opcode("query", "events", "--event-type", "step_failed").stdout
 
@@ -149,14 +168,19 @@ def test_help_imports_nothing_heavy(home, environment):
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "click" in imported
-    assert imported.isdisjoint({"pydantic", "rich.console", "sqlalchemy", "sqlmodel", "jsonschema", "celpy", "httpx2"})
+    assert imported.isdisjoint(
+        {"pydantic", "rich.console", "sqlalchemy", "sqlmodel", "jsonschema", "celpy", "httpx2"}
+    )
 
 
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
         ({"OPCODE_POOL_SIZE": "many"}, "OPCODE_POOL_SIZE is 'many'; it must be a number from 1 to 10000"),
-        ({"OPCODE_LOG_LEVEL": "loud"}, "OPCODE_LOG_LEVEL is 'loud'; it must be one of debug, info, warning, error"),
+        (
+            {"OPCODE_LOG_LEVEL": "loud"},
+            "OPCODE_LOG_LEVEL is 'loud'; it must be one of debug, info, warning, error",
+        ),
         ({"OPCODE_STORAGE": "tape:///x"}, "no installed plugin offers the storage 'tape'"),
     ],
 )
@@ -184,6 +208,8 @@ def test_a_database_that_is_none_is_one_clear_line(opcode, home):
 
 
 def test_a_closed_pipe_ends_quietly(home, environment):
-    done = subprocess.run(f"{OPCODE} schema | head -1", shell=True, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        f"{OPCODE} schema | head -1", shell=True, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip() == "{"
     assert "Traceback" not in done.stderr

@@ -43,8 +43,27 @@ def test_params_are_json_where_they_are_json_else_text_or_a_file(opcode, workflo
     (home / "note.txt").write_text('say "hi"')
     (home / "all.json").write_text('{"n": 1, "kept": true}')
     file = workflow(hash_step(), inputs={}, output={"inputs": "${{ inputs }}"})
-    done = opcode("run", file, "--params", "all.json", "-p", "n=2", "-p", "list=[1]", "-p", "text=a b", "-p", "note=@note.txt")
-    assert json.loads(done.stdout)["inputs"] == {"n": 2, "kept": True, "list": [1], "text": "a b", "note": 'say "hi"'}
+    done = opcode(
+        "run",
+        file,
+        "--params",
+        "all.json",
+        "-p",
+        "n=2",
+        "-p",
+        "list=[1]",
+        "-p",
+        "text=a b",
+        "-p",
+        "note=@note.txt",
+    )
+    assert json.loads(done.stdout)["inputs"] == {
+        "n": 2,
+        "kept": True,
+        "list": [1],
+        "text": "a b",
+        "note": 'say "hi"',
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,7 +110,9 @@ def test_a_workflow_may_come_from_standard_input(opcode):
 
 def test_an_interrupt_cancels_the_run_in_good_order(opcode, workflow, home, environment):
     file = workflow({"id": "nap", "type": "wait", "config": {"duration": "10m"}})
-    running = subprocess.Popen([OPCODE, "run", file], cwd=home, env=environment, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [OPCODE, "run", file], cwd=home, env=environment, stderr=subprocess.PIPE, text=True
+    )
     assert running.stderr is not None
     for line in running.stderr:
         if "workflow_started" in line:
@@ -106,10 +127,18 @@ def test_an_interrupt_cancels_the_run_in_good_order(opcode, workflow, home, envi
 
 
 def test_on_a_terminal_steps_appear_as_they_go(workflow, home, environment):
-    file = workflow(hash_step("first"), {"id": "nap", "type": "wait", "config": {"duration": "300ms"}, "depends_on": ["first"]})
+    file = workflow(
+        hash_step("first"),
+        {"id": "nap", "type": "wait", "config": {"duration": "300ms"}, "depends_on": ["first"]},
+    )
     main, side = pty.openpty()
     running = subprocess.Popen(
-        [OPCODE, "run", file], cwd=home, env={**environment, "TERM": "xterm-256color"}, stderr=side, stdout=side, stdin=side
+        [OPCODE, "run", file],
+        cwd=home,
+        env={**environment, "TERM": "xterm-256color"},
+        stderr=side,
+        stdout=side,
+        stdin=side,
     )
     os.close(side)
     shown = b""

@@ -70,7 +70,9 @@ async def test_a_success_in_between_starts_the_count_again(bench, action):
 
 
 @BOTH
-@pytest.mark.parametrize("code", sorted(set(ErrorCode) - {"EXECUTION_ERROR", "TIMEOUT_ERROR", "CIRCUIT_OPEN"}))
+@pytest.mark.parametrize(
+    "code", sorted(set(ErrorCode) - {"EXECUTION_ERROR", "TIMEOUT_ERROR", "CIRCUIT_OPEN"})
+)
 async def test_other_failures_do_not_count(bench, action, code):
     assert await fail(bench, action, times=7, code=code) == [code] * 7
 
@@ -131,7 +133,9 @@ async def test_a_probe_that_is_cancelled_leaves_room_for_another(make_bench):
 
 async def test_calls_that_were_under_way_when_it_opened_do_not_keep_it_open(make_bench):
     bench = await make_bench(breaker_policies={"t.gate": BreakerPolicy(failures=1)})
-    fails = [step(name, "t.gate", {"name": name, "fail": True}, on_error={"strategy": "ignore"}) for name in "ab"]
+    fails = [
+        step(name, "t.gate", {"name": name, "fail": True}, on_error={"strategy": "ignore"}) for name in "ab"
+    ]
     run_id = await bench.start(workflow(parallel("p", *([one] for one in fails))))
     await bench.lab.reached("a", "b")
     bench.lab.open("a")

@@ -14,8 +14,16 @@ async def test_what_is_in_flight_is_cancelled_and_the_rest_is_skipped(bench):
     await bench.lab.reached("b")
     state = await bench.engine.cancel(run_id)
     assert bench.lab.outcome == {"b": "cancelled"}
-    assert (state.status, state.error["code"], state.error["message"]) == ("cancelled", "CANCELLED", "cancelled by its user")
-    assert {s: found.status for s, found in state.steps.items()} == {"a": "completed", "b": "skipped", "c": "skipped"}
+    assert (state.status, state.error["code"], state.error["message"]) == (
+        "cancelled",
+        "CANCELLED",
+        "cancelled by its user",
+    )
+    assert {s: found.status for s, found in state.steps.items()} == {
+        "a": "completed",
+        "b": "skipped",
+        "c": "skipped",
+    }
     assert state.steps["b"].reason == "the run was cancelled"
     last = (await bench.events(run_id))[-1]
     assert (last.event_type, last.payload["reason"]) == ("workflow_cancelled", "cancelled by its user")
@@ -67,7 +75,10 @@ async def test_a_blocking_action_is_left_to_itself(bench):
 async def test_waits_and_pauses_are_cancelled(bench):
     bench.clock.held = True
     run_id = await bench.start(
-        workflow(flow("w", "wait", {"duration": "30d"}), step("r", "t.flaky", retry={"max": 3, "backoff": "constant", "delay": "1d"}))
+        workflow(
+            flow("w", "wait", {"duration": "30d"}),
+            step("r", "t.flaky", retry={"max": 3, "backoff": "constant", "delay": "1d"}),
+        )
     )
     await bench.clock.somebody_sleeps(2)
     state = await bench.engine.cancel(run_id)
@@ -107,7 +118,11 @@ async def test_a_hook_can_be_cancelled(bench):
     run_id = await bench.start(workflow(echo("a"), on_complete=gate("h")))
     await bench.lab.reached("h")
     state = await bench.engine.cancel(run_id)
-    assert (state.status, state.steps["a"].status, state.steps["h"].status) == ("cancelled", "completed", "skipped")
+    assert (state.status, state.steps["a"].status, state.steps["h"].status) == (
+        "cancelled",
+        "completed",
+        "skipped",
+    )
 
 
 async def test_the_hook_after_a_timeout_can_be_cancelled_and_the_run_stays_failed(bench):
@@ -122,7 +137,9 @@ async def test_the_hook_after_a_timeout_can_be_cancelled_and_the_run_stays_faile
 async def test_cancelling_twice_gives_the_same_answer(bench):
     run_id = await bench.start(workflow(gate("b")))
     await bench.lab.reached("b")
-    first, second = await asyncio.gather(bench.engine.cancel(run_id, "one"), bench.engine.cancel(run_id, "two"))
+    first, second = await asyncio.gather(
+        bench.engine.cancel(run_id, "one"), bench.engine.cancel(run_id, "two")
+    )
     assert first.error["message"] == second.error["message"] == "one"
 
 
@@ -171,7 +188,11 @@ async def test_other_runs_are_unharmed(bench):
 async def test_children_are_cancelled_with_their_parent(bench):
     await bench.engine.define("grandchild", workflow(gate("g")))
     await bench.engine.define("child", workflow(step("c", "t.child", {"template": "grandchild"}), gate("d")))
-    run_id = await bench.start(workflow(step("p", "t.child", {"template": "child"}), step("q", "t.child", {"template": "grandchild"})))
+    run_id = await bench.start(
+        workflow(
+            step("p", "t.child", {"template": "child"}), step("q", "t.child", {"template": "grandchild"})
+        )
+    )
     await bench.lab.reached("g", "d")
     await bench.until(lambda: bench.lab.calls.count("g") == 2)
     state = await bench.engine.cancel(run_id)

@@ -10,7 +10,9 @@ def child(step_id="p", template="child", params=None, **fields):
 
 async def test_the_step_takes_over_the_childs_output(bench):
     await bench.engine.define("child", workflow(echo("c", "${{inputs.n}}"), inputs={"n": 0}))
-    state = await bench.run(workflow(child(params={"n": 5}), echo("after", "${{steps.p.output.c}}", after="p")))
+    state = await bench.run(
+        workflow(child(params={"n": 5}), echo("after", "${{steps.p.output.c}}", after="p"))
+    )
     assert state.output == {"after": 5}
     (run,) = [run.state for run in bench.engine.driven if run.state.parent_id]
     assert (run.parent_id, run.parent_step_id, run.agent_id) == (state.id, "p", state.agent_id)

@@ -15,8 +15,18 @@ async def test_on_complete_runs_after_everything_else(bench):
 
 
 async def test_on_error_sees_what_went_wrong(bench):
-    told = echo("h", ["${{workflow.error.code}}", "${{workflow.error.message}}", "${{workflow.error.step_id}}", "${{workflow.run_id}}"])
-    state = await bench.run(workflow(step("a", "t.flaky", {"code": "PATH_DENIED"}), echo("b", after="a"), on_error=told))
+    told = echo(
+        "h",
+        [
+            "${{workflow.error.code}}",
+            "${{workflow.error.message}}",
+            "${{workflow.error.step_id}}",
+            "${{workflow.run_id}}",
+        ],
+    )
+    state = await bench.run(
+        workflow(step("a", "t.flaky", {"code": "PATH_DENIED"}), echo("b", after="a"), on_error=told)
+    )
     assert (state.status, state.error["code"]) == ("failed", "PATH_DENIED")
     assert state.steps["h"].output == ["PATH_DENIED", "boom 1", "a", state.id]
     (event,) = await bench.events(state, "error_handler_invoked")
@@ -37,14 +47,20 @@ async def test_a_failing_on_complete_is_recorded_and_changes_nothing(bench):
 
 
 async def test_a_failing_on_error_is_recorded_and_changes_nothing(bench):
-    state = await bench.run(workflow(step("a", "t.flaky", {"code": "NOT_FOUND"}), on_error=step("h", "t.raise", {"kind": "value"})))
+    state = await bench.run(
+        workflow(
+            step("a", "t.flaky", {"code": "NOT_FOUND"}), on_error=step("h", "t.raise", {"kind": "value"})
+        )
+    )
     assert (state.status, state.error["code"]) == ("failed", "NOT_FOUND")
     assert state.steps["h"].status == "failed"
 
 
 async def test_an_ignored_failure_is_no_error(bench):
     state = await bench.run(
-        workflow(step("a", "t.flaky", on_error={"strategy": "ignore"}), on_complete=echo("c"), on_error=echo("e"))
+        workflow(
+            step("a", "t.flaky", on_error={"strategy": "ignore"}), on_complete=echo("c"), on_error=echo("e")
+        )
     )
     assert (state.status, "c" in state.steps, "e" in state.steps) == ("completed", True, False)
 
@@ -58,11 +74,20 @@ async def test_a_hook_may_have_a_guard(bench):
 async def test_a_hook_may_be_a_block(bench):
     hook = for_each("h", [1, 2], parallel("p", [echo("x", "${{loop.item}}")]))
     state = await bench.run(workflow(step("a", "t.flaky"), on_error=hook))
-    assert state.steps["h"].output["results"] == [{"mode": "all", "branches": [1]}, {"mode": "all", "branches": [2]}]
+    assert state.steps["h"].output["results"] == [
+        {"mode": "all", "branches": [1]},
+        {"mode": "all", "branches": [2]},
+    ]
 
 
 async def test_a_hook_reads_steps_that_did_not_run_as_null(bench):
-    state = await bench.run(workflow(step("a", "t.flaky"), echo("b", after="a"), on_error=echo("h", ["${{steps.a.error.code}}", "${{steps.a.status}}"])))
+    state = await bench.run(
+        workflow(
+            step("a", "t.flaky"),
+            echo("b", after="a"),
+            on_error=echo("h", ["${{steps.a.error.code}}", "${{steps.a.status}}"]),
+        )
+    )
     assert state.steps["h"].output == ["EXECUTION_ERROR", "failed"]
 
 

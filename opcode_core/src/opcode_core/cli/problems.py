@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from opcode_core.logs import printable
+
 DONE, FAILED, USAGE, SUSPENDED = 0, 1, 2, 3
 
 
@@ -30,7 +32,7 @@ def explain(error: BaseException) -> int:
 
 def say(message: str) -> None:
     """One line on standard error."""
-    print(f"opcode: {message}", file=sys.stderr)
+    print(f"opcode: {printable(message)}", file=sys.stderr)
 
 
 def _explain_failure(error: BaseException) -> int:
@@ -40,7 +42,7 @@ def _explain_failure(error: BaseException) -> int:
     if isinstance(error, InvalidDefinition):
         say(f"the workflow has {count(len(error.issues), 'fault')}")
         for issue in error.issues:
-            print(f"  {issue}", file=sys.stderr)
+            print(f"  {printable(str(issue))}", file=sys.stderr)
         return FAILED
     if isinstance(error, OpcodeError):
         say(str(error))

@@ -88,9 +88,10 @@ class Picture:
 
     def render(self) -> RenderableType:
         """The picture of this moment."""
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for justify in ("left", "left", "left", "right", "left"):
-            table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
+        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+        for justify in ("left", "left", "left", "right"):
+            table.add_column(justify=justify, no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)  # whatever room is left
         rows = list(self._rows())
         for row in rows[:MOST_ROWS]:
             table.add_row(*row)

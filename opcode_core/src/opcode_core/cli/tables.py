@@ -10,6 +10,7 @@ from rich.text import Text
 
 from opcode_core.answers import steps_answer
 from opcode_core.durations import format_duration
+from opcode_core.logs import printable
 from opcode_core.plan import Plan
 from opcode_core.state import RunState
 
@@ -41,7 +42,7 @@ def status_text(status: str) -> Text:
 
 def one_line(value: Any, most: int = 100) -> str:
     """Any value on one line, cut when it is long."""
-    text = " ".join(str(value).split())
+    text = printable(" ".join(str(value).split()))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -61,7 +62,7 @@ def run_summary(state: RunState) -> RenderableType:
 
 def error_text(error: Mapping[str, Any]) -> Text:
     """An error and, where it has one, its cause."""
-    text = Text(f"{error['code']}: {error['message']}", "red")
+    text = Text(printable(f"{error['code']}: {error['message']}"), "red")
     if error.get("step_id"):
         text.append(f"  (step {error['step_id']})", "dim")
     return text
