@@ -8,7 +8,7 @@ from opcode_core import events as e
 from opcode_core.contracts.expression import Program
 from opcode_core.engine import steps
 from opcode_core.engine.deadline import within
-from opcode_core.engine.failure import Halted, StepFailed, exhausted
+from opcode_core.engine.failure import Halted, LogFailed, StepFailed, as_error, exhausted
 from opcode_core.engine.retry import pause_before
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import Block, StepPlan
@@ -106,8 +106,10 @@ class Door:
             error = failed.error
         except TimeoutError:
             error = self._timed_out(step, step_id)
-        except OpcodeError as raised:
-            error = raised
+        except (Halted, LogFailed):
+            raise
+        except Exception as raised:
+            error = as_error(raised, f"step '{step_id}'")
         if mine.status in STEP_ENDED or self.state.steps.get(step_id) is not mine:
             raise asyncio.CancelledError  # it was given up and ignored that: what it says comes too late
         if error is None:

@@ -185,6 +185,8 @@ class Engine:
         **options: Any,
     ) -> RunState:
         """Start a run and give its state when it has ended; the arguments are those of `start`."""
+        if options.get("idempotency_key") is not None:  # the key is taken before anything is done
+            return await self.wait(await self.start(workflow, params, **options))
         run = await self._made(workflow, params, **options)
         if isinstance(run, str):
             return await self.wait(run)
@@ -305,10 +307,14 @@ class Engine:
                     ErrorCode.INVALID_TRANSITION, f"run {run_id} has already ended: {state.status}"
                 )
             raise OpcodeError(ErrorCode.CONFLICT, f"run {run_id} does not run in this process")
-        for child in [r for r in self._runs.values() if r.state.parent_id == run_id]:
-            await self.cancel(child.state.id, f"its parent run {run_id} was cancelled")
-        run.end(lambda: run.cancelled(reason))
+        self._end(run, reason)
         return await self.wait(run_id)
+
+    def _end(self, run: Run, reason: str) -> None:
+        """A run before its children, so that their end is not taken for its step's failure."""
+        run.end(lambda: run.cancelled(reason))
+        for child in [child for child in self._runs.values() if child.state.parent_id == run.state.id]:
+            self._end(child, f"its parent run {run.state.id} was cancelled")
 
     async def state(self, run_id: str) -> RunState:
         """A run's state: the live one, or folded from its log.
@@ -359,13 +365,16 @@ class Engine:
             OpcodeError: NOT_FOUND; CONFLICT when it has ended.
         """
         run = self._runs.get(run_id)
-        if run is None:
+        if run is None or run.state.ended:
             state = await self.state(run_id)
             raise OpcodeError(
                 ErrorCode.CONFLICT, f"run {run_id} is {state.status}; its context no longer changes"
             )
         run.record(e.VARIABLE_SET, None, {"data": data})
-        await run.commit()
+        try:
+            await run.commit()
+        except LogFailed as failed:
+            raise failed.error from None
 
     async def find(self, prefix: str) -> RunRecord:
         """The run whose id begins with `prefix`, among the newest thousand; for people who type.

@@ -16,7 +16,7 @@ from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.plan import Plan
 from opcode_core.scope import Scope
-from opcode_core.state import COMPLETED, STEP_ENDED, RunState, evolve
+from opcode_core.state import COMPLETED, RUN_ENDED, STEP_ENDED, RunState, evolve
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ class Run:
         self._now = engine.clock.now
         self.unstored: list[Event] = []
         self._context_changed = False
-        self._writing = asyncio.Lock()
+        self._stored = state.sequence
+        self._write: asyncio.Task[None] | None = None
+        self._interruptible = False
+        self._late = False
+        self._output: Any = None
         self._ending: Callable[[], None] | None = None
         self._turn_began = engine.clock.monotonic()
 
@@ -59,8 +63,14 @@ class Run:
     def record(
         self, event_type: str, step_id: str | None = None, payload: Mapping[str, Any] = NOTHING
     ) -> None:
-        """Let something have happened."""
+        """Let something have happened.
+
+        Raises:
+            OpcodeError: INVALID_TRANSITION when it cannot follow what came before.
+        """
         state = self.state
+        if state.status in RUN_ENDED:
+            raise OpcodeError(ErrorCode.INVALID_TRANSITION, f"run {state.id} has ended: {state.status}")
         event = Event(state.id, state.sequence + 1, event_type, step_id, payload, state.agent_id, self._now())
         evolve(state, event)
         self.unstored.append(event)
@@ -68,23 +78,33 @@ class Run:
             self._context_changed = True
 
     async def commit(self) -> None:
-        """Return when all that is recorded is stored.
+        """Return when all that is recorded is stored. Who waits may be cancelled without harm to the log.
 
         Raises:
             LogFailed: when the storage refuses; the run cannot go on in this process then.
         """
-        async with self._writing:
-            if not self.unstored:
-                return
-            recorded, self.unstored = self.unstored, []
-            context = dict(self.state.context) if self._context_changed or self._definition else None
-            commit = Commit(record_of(self.state), recorded, self._definition, context)
-            self._context_changed = False
-            try:
-                await self.engine.journal.commit(commit)
-            except OpcodeError as error:
-                raise LogFailed(error) from error
-            self._definition = None
+        wanted = self.state.sequence
+        while self._stored < wanted:
+            if self._write is None:
+                self._write = asyncio.create_task(self._store(), name=f"log of run {self.state.id}")
+            await asyncio.shield(self._write)
+
+    async def _store(self) -> None:
+        """Write what is unstored. A write that fails is the last: after a gap there is nothing to add."""
+        unstored, self.unstored = self.unstored, []
+        context = dict(self.state.context) if self._context_changed or self._definition else None
+        commit = Commit(record_of(self.state), unstored, self._definition, context)
+        self._context_changed = False
+        try:
+            await self.engine.journal.commit(commit)
+        except OpcodeError as error:
+            raise LogFailed(error) from error
+        except Exception as raised:
+            what = f"the log of run {self.state.id} cannot be written: {raised}"
+            raise LogFailed(OpcodeError(ErrorCode.STORE_ERROR, what)) from raised
+        self._definition = None
+        self._stored = commit.run.sequence
+        self._write = None
 
     async def breathe(self) -> None:
         """Give other runs their turn, and keep what is not yet stored small."""
@@ -100,19 +120,26 @@ class Run:
         """From wherever the log stands to the end."""
         try:
             try:
+                self._interruptible = True
                 await self._within_deadline()
+                self._make_output()
                 await self._hooks()
             except asyncio.CancelledError:
                 if self._ending is None:
                     raise
+            finally:
+                self._interruptible = False
             (self._ending or self._finish)()
             await self.commit()
         except LogFailed as failed:
+            _log.error("run %s stops here: %s", self.state.id, failed.error)
             self._outcome = failed.error
         except Exception as error:
             _log.exception("run %s broke", self.state.id)
             self._outcome = error
         finally:
+            if self._write is not None:
+                await asyncio.wait({self._write})
             self.engine.forget(self)
             for waiter in self._waiters:
                 if not waiter.done():
@@ -144,7 +171,8 @@ class Run:
         if self._ending is None and not self.state.ended and self.task is not None:
             self._ending = ending
             self.stop.request("the run was stopped")
-            self.task.cancel()
+            if self._interruptible:
+                self.task.cancel()
 
     async def _within_deadline(self) -> None:
         timeout = self.plan.timeout
@@ -156,15 +184,21 @@ class Run:
             await within(left, Outermost(self).drive(), f"run {self.state.id}", self.stop)
         except TimeoutError:
             self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": timeout})
-            self._ending = self._timed_out
+            self._late = True
+
+    def _make_output(self) -> None:
+        """Before the hooks, because an output that cannot be made fails the run."""
+        if self.failure is None and self._ending is None and not self._late:
+            try:
+                self._output = self._rendered_output()
+            except OpcodeError as error:
+                self.fail(error)
 
     async def _hooks(self) -> None:
         """The hook step that fits the outcome; how it fares does not change the outcome."""
-        error = self.failure
-        if self._ending == self._timed_out and self.plan.on_timeout == "fail":
-            error = self._timeout_error()
-        elif self._ending is not None:
+        if self._ending is not None or (self._late and self.plan.on_timeout != "fail"):
             return
+        error = self._timeout_error() if self._late else self.failure
         hook = self.plan.on_complete if error is None else self.plan.on_error
         if hook is None:
             return
@@ -175,16 +209,13 @@ class Run:
             await self.door.do(hook, scope)
 
     def _finish(self) -> None:
-        if self.failure is not None:
+        if self._late:
+            self._timed_out()
+        elif self.failure is not None:
             self._skip_unfinished("the run failed")
             self.record(e.WORKFLOW_FAILED, None, {"error": self.failure.to_dict()})
-            return
-        try:
-            output = self._output()
-        except OpcodeError as error:
-            self.record(e.WORKFLOW_FAILED, None, {"error": error.to_dict()})
         else:
-            self.record(e.WORKFLOW_COMPLETED, None, {"output": output})
+            self.record(e.WORKFLOW_COMPLETED, None, {"output": self._output})
 
     def _timeout_error(self) -> OpcodeError:
         return OpcodeError(
@@ -209,7 +240,7 @@ class Run:
         error = OpcodeError(ErrorCode.CANCELLED, reason)
         self.record(e.WORKFLOW_CANCELLED, None, {"reason": reason, "error": error.to_dict()})
 
-    def _output(self) -> Any:
+    def _rendered_output(self) -> Any:
         if self.plan.output is not None:
             return self.plan.output.render(self.scope)
         done = self.state.steps
