@@ -37,8 +37,9 @@ def loads(body: bytes | str) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        text = body.decode("utf-8") if isinstance(body, bytes) else body
         try:
-            return json.loads(body, parse_constant=_refuse_constant)
+            return json.loads(text, parse_constant=_refuse_constant)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.suggestions import available, did_you_mean
@@ -36,9 +37,8 @@ class Settings:
     @property
     def storage_url(self) -> str:
         """The storage's URL, made from `db_path` when none is given."""
-        return (
-            self.storage or f"sqlite:///{self.db_path.expanduser().absolute()}?durability={self.durability}"
-        )
+        path = quote(str(self.db_path.expanduser().absolute()))
+        return self.storage or f"sqlite:///{path}?durability={self.durability}"
 
 
 def load_settings(

@@ -180,7 +180,8 @@ class _Compiler:
     def text(self, text: str) -> Getter:
         pieces = split_template(text)
         if len(pieces) == 1 and isinstance(pieces[0], tuple):
-            return self.expression(pieces[0][0])
+            getter = self.expression(pieces[0][0])
+            return lambda scope: _own(getter(scope))
         parts = [
             (piece, None) if isinstance(piece, str) else ("", self.expression(piece[0])) for piece in pieces
         ]
@@ -344,6 +345,15 @@ def _copier(value: Any) -> Getter:
         copies = [_copier(item) for item in value]
         return lambda scope: [copy(scope) for copy in copies]
     return lambda _: value
+
+
+def _own(value: Any) -> Any:
+    """`value` as somebody's own, who may change it."""
+    if isinstance(value, dict):
+        return {key: _own(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_own(item) for item in value]
+    return value
 
 
 def _output_of_unfinished(scope: Scope, full_id: str, inner: tuple[Segment, ...], source: str) -> Any:

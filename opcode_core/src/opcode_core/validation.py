@@ -84,6 +84,8 @@ def _fault_of_scalar(item: Any) -> str:
         return "holds a NUL character; remove it" if "\0" in item else ""
     if isinstance(item, float):
         return "" if math.isfinite(item) else f"{item} is not a JSON number"
+    if isinstance(item, int) and not -(2**63) <= item < 2**64:
+        return f"{shown(item)} has more than 64 bits; write it as a text"
     return "" if item is None or isinstance(item, bool | int) else f"{shown(item)} has no place in JSON"
 
 

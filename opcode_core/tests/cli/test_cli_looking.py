@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from opcode_core.tests.cli.conftest import OPCODE, hash_step
 
 

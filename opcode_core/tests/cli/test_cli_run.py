@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+
 from opcode_core.tests.cli.conftest import OPCODE, hash_step
 
 FAIL = {"id": "f", "action": "workflow.fail", "params": {"reason": "enough"}}

@@ -5,6 +5,7 @@ but JSON, and folds to the very state that the live run had.
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -114,6 +115,9 @@ async def make_bench() -> AsyncIterator[Callable[..., Any]]:
     """Makes benches with other storages, plugins or options of the engine; open and checked at the end."""
     before = asyncio.all_tasks()
     benches: list[Bench] = []
+    complaints: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(str(context)))
 
     async def make(*args: Any, **options: Any) -> Bench:
         bench = Bench(*args, **options)
@@ -128,6 +132,8 @@ async def make_bench() -> AsyncIterator[Callable[..., Any]]:
         await bench.check()
     left = [task.get_name() for task in asyncio.all_tasks() - before if task is not asyncio.current_task()]
     assert left == []
+    gc.collect(1)
+    assert complaints == []  # above all: no exception that nobody looked at
 
 
 @pytest.fixture

@@ -6,12 +6,23 @@ import sys
 import click
 
 from opcode_core.cli.problems import DONE, Usage
-from opcode_core.cli.session import JSON, engine, print_json, read_source
-from opcode_core.engine.engine import Engine
+from opcode_core.cli.screen import print_json
+from opcode_core.cli.session import JSON, engine, how_to_get, registry
+from opcode_core.cli.sources import read_source
+from opcode_core.contracts.renderer import Renderer
 from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.logs import printable
 from opcode_core.plan import Plan
 from opcode_core.state import RunState
-from opcode_core.suggestions import available
+
+DRAWN_BY = {
+    "ascii": "ascii",
+    "mermaid": "mermaid",
+    "image": "graphviz",
+    "svg": "graphviz",
+    "dot": "graphviz",
+}
+"""Which built-in plugin draws a format."""
 
 
 @click.command("diagram")
@@ -21,46 +32,63 @@ from opcode_core.suggestions import available
 @JSON
 def command(what: str, format_: str, output: str | None, as_json: bool) -> int:
     """Draw a workflow: from a file, a template, or a run with what became of its steps."""
-    return asyncio.run(_diagram(what, format_, output, as_json=as_json))
-
-
-async def _diagram(what: str, format_: str, output: str | None, *, as_json: bool) -> int:
     from opcode_core.outline import outline
 
-    async with engine() as ready:
-        renderer = ready.registry.renderers.get(format_)
-        if renderer is None:
-            offered = available(sorted(ready.registry.renderers))
-            raise Usage(f"no installed plugin draws '{format_}'; {offered} (ascii: pip install opcode-ascii)")
-        title, plan, state = await _find(ready, what)
-        drawing = renderer.render(outline(plan, title, state))
+    renderer = _renderer(format_)
+    title, plan, state = asyncio.run(_find(what))
+    drawing = renderer.render(outline(plan, title, state))
     if output is not None:
         _write(output, drawing)
     elif as_json:
         print_json({"format": format_, "diagram": drawing if isinstance(drawing, str) else _base64(drawing)})
-    elif isinstance(drawing, bytes):
-        sys.stdout.buffer.write(drawing)
     else:
-        print(drawing)
+        _print(drawing)
     return DONE
 
 
-async def _find(engine: Engine, what: str) -> tuple[str, Plan, RunState | None]:
+def _renderer(format_: str) -> Renderer:
+    conflict = registry().conflict("diagram renderer", format_)
+    if conflict:
+        raise Usage(conflict)
+    renderer = registry().renderers.get(format_)
+    if renderer is not None:
+        return renderer
+    if format_ in DRAWN_BY:
+        raise Usage(f"no installed plugin draws '{format_}' ({how_to_get(DRAWN_BY[format_])})")
+    known = ", ".join(sorted({*registry().renderers, *DRAWN_BY}))
+    raise Usage(f"no installed plugin draws '{format_}'; formats are {known}")
+
+
+async def _find(what: str) -> tuple[str, Plan, RunState | None]:
     """A file, else a template, else a run."""
+    from opcode_core.compiler import make_plan
+
     source = read_source(what)
     if source is not None:
-        return what, engine.plan(source), None
-    template = await engine.storage.template(what)
-    if template is not None:
-        return f"{template.name} v{template.version}", engine.plan(template.definition), None
-    try:
-        record = await engine.find(what)
-    except OpcodeError as error:
-        if error.code is not ErrorCode.NOT_FOUND:
-            raise
-        raise OpcodeError(ErrorCode.NOT_FOUND, f"there is no file, template or run '{what}'") from None
-    state = await engine.state(record.id)
-    return state.name or record.id, await engine.plan_of(state), state
+        return ("workflow" if what == "-" else what), make_plan(source, registry()), None
+    async with engine() as ready:
+        template = await ready.storage.template(what)
+        if template is not None:
+            return f"{template.name} v{template.version}", ready.plan(template.definition), None
+        try:
+            record = await ready.find(what)
+        except OpcodeError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+            message = f"there is no file, template or run '{what}'"
+            raise OpcodeError(ErrorCode.NOT_FOUND, message) from None
+        state = await ready.state(record.id)
+        return state.name or record.id, await ready.plan_of(state), state
+
+
+def _print(drawing: str | bytes) -> None:
+    if isinstance(drawing, str):
+        print(printable(drawing))
+        return
+    if sys.stdout.isatty():
+        raise Usage("a picture cannot be shown here; write it to a file with -o")
+    sys.stdout.buffer.write(drawing)
+    sys.stdout.buffer.flush()
 
 
 def _write(path: str, drawing: str | bytes) -> None:

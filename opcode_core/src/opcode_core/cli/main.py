@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from opcode_core.cli.problems import explain
+from opcode_core.cli.problems import Usage, explain, say, spell_out_what_cannot_be_shown
 
 COMMANDS = {
     "run": "Run a workflow file or a template, and show its progress.",
@@ -24,7 +24,18 @@ COMMANDS = {
 class Commands(click.Group):
     """Built-in commands by name, and those that plugins add."""
 
-    _asked = False
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked = False
+        self._refused: list[str] = []
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a plugin's command; a name that is taken stays with whom it belongs to."""
+        name = name or cmd.name or ""
+        if name in COMMANDS or name in self.commands:
+            self._refused.append(name)
+        else:
+            super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Built-in commands first, in the order in which people meet them."""
@@ -43,47 +54,72 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Offer the nearest name for one that does not exist."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             from opcode_core.suggestions import did_you_mean
 
             hint = did_you_mean(args[0], self.list_commands(ctx)) or "`opcode --help` lists them"
-            raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx) from error
+            raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `--help`, without importing what it lists."""
-        rows = [
-            (name, COMMANDS.get(name) or self.commands[name].get_short_help_str(80))
-            for name in self.list_commands(ctx)
-        ]
+        """The list in `--help`, without importing what it lists; help is there whatever is set wrongly."""
+        try:
+            names = self.list_commands(ctx)
+        except Usage as error:
+            say(error.format_message())
+            names = list(COMMANDS)
+        rows = [(name, COMMANDS.get(name) or self._about(name)) for name in names if self._shown(name)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def _about(self, name: str) -> str:
+        return self.commands[name].get_short_help_str(80)
+
+    def _shown(self, name: str) -> bool:
+        return name in COMMANDS or not self.commands[name].hidden
+
     def _ask_plugins(self) -> None:
-        if not self._asked:
-            self._asked = True
-            from opcode_core.cli.session import plugin_manager
+        if self._asked:
+            return
+        from opcode_core.cli.session import plugin_manager
 
-            for _ in plugin_manager().ask("opcode_commands", cli=self):
-                """Each adds its commands to this group."""
+        for plugin, _ in plugin_manager().ask("opcode_commands", cli=self):
+            for name in self._refused:
+                say(f"plugin {plugin} also adds a command '{name}', which is left out: the name is taken")
+            self._refused.clear()
+        self._asked = True
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        ctx.exit(ctx.invoke(import_module("opcode_core.cli.version").command, as_json=False))
+
+
+@click.command(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True
+)
 @click.option("--db-path", metavar="FILE", help="The SQLite file [OPCODE_DB_PATH, ~/.opcode/opcode.db].")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error [OPCODE_LOG_LEVEL].")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, hidden=True
+)
 @click.pass_context
-def cli(ctx: click.Context, /, **flags: Any) -> None:
+def cli(ctx: click.Context, /, **_: Any) -> None:
     """OPCODE runs workflows: graphs of steps, written once as JSON, remembered step by step.
 
     Exit codes: 0 done, 1 failed, 2 usage, 3 suspended.
     """
-    ctx.obj = flags
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
 
 
 def main() -> None:
     """Run the command line; what goes wrong becomes a sentence and an exit code."""
+    spell_out_what_cannot_be_shown()
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        code = cli.main(standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here a reader that has gone away is still an error like others
     except Exception as error:  # the last stop of every error
-        sys.exit(explain(error))
+        code = explain(error)
+    sys.exit(code)

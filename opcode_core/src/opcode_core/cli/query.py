@@ -1,6 +1,7 @@
 """`opcode query`."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import click
 
 from opcode_core.cli.problems import DONE, Usage
-from opcode_core.cli.session import JSON, engine, print_json
+from opcode_core.cli.screen import print_json, show
+from opcode_core.cli.session import JSON, engine
 from opcode_core.engine.engine import Engine
 
 LIMIT = click.option(
@@ -17,6 +19,8 @@ LIMIT = click.option(
 CURSOR = click.option("--cursor", help="Where the page before ended.")
 SINCE = click.option("--since", metavar="TIME", help="Not before this time, as 2026-01-31T12:00:00Z.")
 
+STATUSES = ("pending", "active", "completed", "failed", "cancelled", "suspended")
+
 
 @click.group("query")
 def command() -> None:
@@ -24,7 +28,7 @@ def command() -> None:
 
 
 @command.command("workflows")
-@click.option("--status", help="pending, active, completed, failed, cancelled or suspended.")
+@click.option("--status", type=click.Choice(STATUSES), help="Runs that stand like this.")
 @click.option("--agent", "agent_id", help="Whose runs.")
 @click.option("--template", "template_name", help="Runs of this template.")
 @SINCE
@@ -74,17 +78,11 @@ async def _show(
     if as_json:
         print_json({resource: rows, "cursor": cursor})
         return DONE
-    from rich.console import Console
-
     from opcode_core.cli import tables
 
-    console = Console()
-    if rows:
-        console.print(getattr(tables, f"{resource.removesuffix('s')}_table")(rows))
-    else:
-        console.print(f"no {resource}")
+    show(getattr(tables, f"{resource.removesuffix('s')}_table")(rows) if rows else f"no {resource}")
     if cursor:
-        console.print(f"more: --cursor {cursor}", style="dim")
+        print(f"more: --cursor {cursor}", file=sys.stderr)
     return DONE
 
 

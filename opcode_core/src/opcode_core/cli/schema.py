@@ -3,7 +3,8 @@
 import click
 
 from opcode_core.cli.problems import DONE
-from opcode_core.cli.session import JSON, print_json
+from opcode_core.cli.screen import print_json
+from opcode_core.cli.session import JSON
 
 
 @click.command("schema")

@@ -1,15 +1,13 @@
 """What every command needs: settings, plugins, an engine on the right storage."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from opcode_core.cli.problems import Usage, say
+from opcode_core.cli.problems import Usage
 from opcode_core.errors import OpcodeError
 from opcode_core.logs import set_up
 from opcode_core.plugins.manager import PluginManager
@@ -18,15 +16,23 @@ from opcode_core.suggestions import available
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine
+    from opcode_core.plugins.registry import Registry
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on standard output.")
+MEMORY = "memory:"
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this call; the log goes where they say."""
+    """The settings of this call; the log goes where they say.
+
+    Raises:
+        Usage: naming the setting that is wrong.
+    """
     context = click.get_current_context(silent=True)
-    flags = (context.find_root().obj or {}) if context else {}
+    flags = dict(context.find_root().params) if context else {}
+    if flags.get("db_path"):
+        flags["storage"] = ""  # a flag goes over OPCODE_STORAGE
     try:
         found = load_settings(flags)
     except OpcodeError as error:
@@ -42,91 +48,54 @@ def plugin_manager() -> PluginManager:
     return PluginManager(allow=found.plugins_allow, deny=found.plugins_deny)
 
 
-@asynccontextmanager
-async def engine() -> AsyncIterator["Engine"]:
-    """An engine on the storage of the settings.
+@cache
+def registry() -> "Registry":
+    """All that the plugins add."""
+    return plugin_manager().registry()
+
+
+def how_to_get(plugin: str) -> str:
+    """What to do when a built-in plugin's part is missing, by the reason why it is."""
+    found = plugin_manager().found.get(plugin)
+    if found is None:
+        return f"pip install opcode-{plugin}"
+    if found.state == "broken":
+        return f"the plugin {plugin} is broken: {found.error}"
+    return f"the settings leave out the plugin {plugin}"
+
+
+def lasting_storage() -> str | None:
+    """The URL of the storage in the settings; None when there is none and nobody asked for one.
 
     Raises:
-        OpcodeError: when the storage cannot be opened.
+        Usage: when the settings name one that nothing offers, or that two plugins do.
+    """
+    url = settings().storage_url
+    scheme = url.partition(":")[0]
+    conflict = registry().conflict("storage", scheme)
+    if conflict:
+        raise Usage(conflict)
+    if scheme in registry().storages:
+        return url
+    if settings().storage:
+        offered = available(sorted(registry().storages))
+        raise Usage(f"no installed plugin offers the storage '{scheme}'; {offered}")
+    return None
+
+
+@asynccontextmanager
+async def engine(url: str | None = None) -> AsyncIterator["Engine"]:
+    """An engine on the storage at `url`, by default that of the settings.
+
+    Raises:
+        Usage: when there is no storage.
+        OpcodeError: when it cannot be opened.
     """
     from opcode_core.engine.engine import Engine
 
-    plugins = plugin_manager()
-    storages = plugins.registry().storages
-    url = settings().storage_url
-    scheme = url.partition(":")[0]
-    if scheme not in storages:
-        if settings().storage:
-            raise Usage(f"no installed plugin offers the storage '{scheme}'; {available(sorted(storages))}")
-        say("runs are not stored: no storage is installed (pip install opcode-sql)")
-        url, scheme = "memory:", "memory"
-    async with Engine(storages[scheme](url), plugins, pool_size=settings().pool_size) as ready:
+    url = url or lasting_storage()
+    if url is None:
+        raise Usage(f"nothing is remembered here, for no storage is installed ({how_to_get('sql')})")
+    storage = registry().storages[url.partition(":")[0]](url)
+    async with Engine(storage, plugin_manager(), pool_size=settings().pool_size) as ready:
         yield ready
-
-
-def read_source(name: str) -> bytes | None:
-    """The content of a file, or of standard input for `-`; None when there is no such file."""
-    if name == "-":
-        return sys.stdin.buffer.read()
-    path = Path(name)
-    if not path.is_file():
-        if path.suffix in (".json", ".jsonc") or "/" in name:
-            raise Usage(f"there is no file {name}")
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Usage(f"{name} cannot be read: {error.strerror}") from None
-
-
-def read_params(pairs: tuple[str, ...], file: str | None) -> dict[str, Any]:
-    """`-p key=value` over `--params FILE`; a value is JSON where it is JSON, `@file` is a file's text.
-
-    Raises:
-        Usage: for a pair without `=` or a file that cannot be read.
-    """
-    from opcode_core.codec import loads
-
-    params: dict[str, Any] = {}
-    if file is not None:
-        body = read_source(file)
-        try:
-            params = loads(body or b"")
-        except ValueError as error:
-            raise Usage(f"--params {file}: not JSON: {error}") from None
-        if not isinstance(params, dict):
-            raise Usage(f"--params {file} must hold a JSON object")
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise Usage(f"-p {pair!r}: write key=value")
-        params[key] = _value(value)
-    return params
-
-
-def _value(text: str) -> Any:
-    from opcode_core.codec import loads
-
-    if text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Usage(f"{text[1:]} cannot be read: {error}") from None
-    try:
-        return loads(text)
-    except ValueError:
-        return text
-
-
-def print_json(value: Any) -> None:
-    """Indented JSON on standard output."""
-    import json
-
-    print(
-        json.dumps(
-            value,
-            indent=2,
-            ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf"),
-            default=str,
-        )
-    )

@@ -1,6 +1,7 @@
-"""Runs, steps, events and templates as tables for people. All that comes from workflows is shown as text, never as markup."""
+"""Runs, steps, events, templates and plugins as tables for people. What comes from outside is shown as text, never as markup."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from opcode_core.answers import steps_answer
+from opcode_core.cli.problems import count
+from opcode_core.cli.shortened import without_old_iterations
 from opcode_core.durations import format_duration
 from opcode_core.logs import printable
 from opcode_core.plan import Plan
@@ -22,6 +25,8 @@ COLOURS = {
     "active": "cyan",
     "retrying": "yellow",
     "suspended": "yellow",
+    "broken": "red",
+    "denied": "yellow",
 }
 MARKS = {
     "completed": "✓",
@@ -30,9 +35,12 @@ MARKS = {
     "skipped": "↷",
     "retrying": "↻",
     "running": "▸",
+    "active": "▸",
     "suspended": "‖",
+    "broken": "✗",
+    "denied": "✗",
 }
-MOST_STEPS = 200
+MOST_DETAILS = 6
 
 
 def status_text(status: str) -> Text:
@@ -42,65 +50,87 @@ def status_text(status: str) -> Text:
 
 def one_line(value: Any, most: int = 100) -> str:
     """Any value on one line, cut when it is long."""
-    text = printable(" ".join(str(value).split()))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = printable(" ".join(text[: most * 20].split()))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def run_summary(state: RunState) -> RenderableType:
     """What a run is and how it stands."""
-    title = Text.assemble((state.name or "workflow", "bold"), f"  {state.id}  ", status_text(state.status))
+    name = state.name or "workflow"
+    if state.template_version:
+        name = f"{name} {state.template_version}"
+    title = Text.assemble((one_line(name), "bold"), f"  {state.id}  ", status_text(state.status))
     took = state.ended_at - state.started_at if state.ended_at else None
     facts = [f"started {_local(state.started_at)}"]
     if took is not None:
         facts.append(f"took {format_duration(took)}")
-    facts.append(f"{len(state.steps)} steps, {state.sequence} events, agent {state.agent_id}")
+    facts.append(
+        f"{count(len(state.steps), 'step')}, {count(state.sequence, 'event')}, agent {one_line(state.agent_id)}"
+    )
     lines: list[RenderableType] = [title, Text("  ".join(facts), "dim")]
     if state.error:
         lines.append(error_text(state.error))
-    return Group(*lines)
+    return Group(*lines, "")
 
 
 def error_text(error: Mapping[str, Any]) -> Text:
-    """An error and, where it has one, its cause."""
+    """An error, and below it the details of what caused it."""
     text = Text(printable(f"{error['code']}: {error['message']}"), "red")
     if error.get("step_id"):
         text.append(f"  (step {error['step_id']})", "dim")
+    cause = error
+    while isinstance(cause.get("details"), dict) and isinstance(cause["details"].get("cause"), dict):
+        cause = cause["details"]["cause"]
+    for key, value in list((cause.get("details") or {}).items())[:MOST_DETAILS]:
+        text.append(f"\n  {one_line(key)}: {one_line(value, 200)}", "dim")
     return text
 
 
-def step_table(state: RunState, plan: Plan) -> Table:
-    """Every step; of very many only the first."""
-    table = _table("step", "status", "took", "tries", "")
+def step_table(state: RunState, plan: Plan) -> RenderableType:
+    """Every step; of loops with many iterations the last one, and those in which something failed."""
     answers = steps_answer(state, plan)
-    for step_id, step in list(answers.items())[:MOST_STEPS]:
-        note = ""
-        if step["error"]:
-            note = f"{step['error']['code']}: {step['error']['message']}"
-        elif step.get("reason"):
-            note = step["reason"]
-        elif step["output"] is not None:
-            note = one_line(step["output"], 60)
+    shown, left_out = without_old_iterations(answers)
+    tried = any("attempts" in answers[step_id] for step_id in shown)
+    table = _table("step", "status", "took", *(["tries"] if tried else []), "")
+    for step_id in shown:
+        step = answers[step_id]
+        tries = [str(step.get("attempts", ""))] if tried else []
+        colour = "red" if step["status"] == "failed" else "dim"
         table.add_row(
             Text(step_id),
             status_text(step["status"]),
             _duration(step["duration_ms"]),
-            str(step.get("attempts", "")),
-            Text(one_line(note), "red" if step["status"] == "failed" else "dim"),
+            *tries,
+            Text(_outcome(step), colour),
         )
-    if len(answers) > MOST_STEPS:
-        table.add_row(f"… and {len(answers) - MOST_STEPS} more", "", "", "", "--json shows all")
-    return table
+    if not left_out:
+        return table
+    return Group(
+        table, Text(f"and {count(left_out, 'step')} of earlier iterations: --json has them all", "dim")
+    )
+
+
+def _outcome(step: Mapping[str, Any]) -> str:
+    if step["error"]:
+        return one_line(f"{step['error']['code']}: {step['error']['message']}", 160)
+    if step.get("reason"):
+        return one_line(step["reason"])
+    return "" if step["output"] is None else one_line(step["output"], 60)
 
 
 def event_table(events: Sequence[Mapping[str, Any]]) -> Table:
-    """Events in the order given."""
-    table = _table("#", "time", "event", "step", "payload")
+    """Events in the order given; of more than one run also whose they are."""
+    several = len({event["workflow_id"] for event in events}) > 1
+    table = _table("#", "time", "event", "step", *(["run"] if several else []), "payload")
     for event in events:
+        run = [Text(event["workflow_id"])] if several else []
         table.add_row(
             str(event["sequence"]),
             str(event["timestamp"])[11:23],
-            Text(event["event_type"]),
+            Text(one_line(event["event_type"])),
             Text(event["step_id"] or ""),
+            *run,
             Text(one_line(event["payload"] or "", 80), "dim"),
         )
     return table
@@ -112,12 +142,12 @@ def workflow_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     for run in runs:
         name = f"{run['template_name']} {run['template_version']}" if run["template_name"] else "(file)"
         table.add_row(
-            run["workflow_id"],
-            Text(name),
+            Text(run["workflow_id"]),
+            Text(one_line(name, 40)),
             status_text(run["status"]),
-            str(run["started_at"])[:19].replace("T", " "),
+            _when(run["started_at"]),
             _duration(run["duration_ms"]),
-            Text(one_line(run["error"]["message"], 60) if run["error"] else "", "red"),
+            Text(one_line(run["error"]["message"], 80) if run["error"] else "", "red"),
         )
     return table
 
@@ -127,26 +157,48 @@ def template_table(templates: Sequence[Mapping[str, Any]]) -> Table:
     table = _table("template", "version", "agent", "created", "")
     for template in templates:
         table.add_row(
-            Text(template["name"]),
+            Text(one_line(template["name"])),
             template["version"],
-            Text(template["agent_id"]),
-            str(template["created_at"])[:19].replace("T", " "),
-            Text(one_line(template["description"], 60), "dim"),
+            Text(one_line(template["agent_id"], 40)),
+            _when(template["created_at"]),
+            Text(one_line(template["description"], 80), "dim"),
         )
     return table
 
 
+def plugin_table(plugins: Sequence[Mapping[str, Any]], collisions: Iterable[object]) -> RenderableType:
+    """Plugins with what they add or why they are broken, and the names that two of them offer."""
+    table = _table("plugin", "package", "state", "")
+    for plugin in plugins:
+        adds = "; ".join(f"{kind} {', '.join(names)}" for kind, names in plugin["adds"].items())
+        what = Text(one_line(plugin["error"], 300), "red") if plugin["error"] else Text(adds)
+        table.add_row(Text(plugin["name"]), Text(plugin["package"]), status_text(plugin["state"]), what)
+    return Group(table, *(Text(str(collision), "red") for collision in collisions))
+
+
+_NUMBERS = frozenset({"#", "took", "tries"})
+_FOLDED = frozenset({"", "payload"})
+
+
 def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """A table in which only the last, telling column is broken into lines; ids stay whole."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
         table.add_column(
-            heading, overflow="fold", justify="right" if heading in ("#", "took", "tries") else "left"
+            heading,
+            overflow="fold",
+            no_wrap=heading not in _FOLDED,
+            justify="right" if heading in _NUMBERS else "left",
         )
     return table
 
 
 def _duration(milliseconds: int | None) -> str:
     return "" if milliseconds is None else format_duration(milliseconds / 1000)
+
+
+def _when(iso: str | None) -> str:
+    return "" if iso is None else _local(datetime.fromisoformat(iso).timestamp())
 
 
 def _local(seconds: float) -> str:

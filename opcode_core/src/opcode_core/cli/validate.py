@@ -1,11 +1,11 @@
 """`opcode validate`."""
 
-import sys
-
 import click
 
-from opcode_core.cli.problems import DONE, FAILED, Usage, count, explain
-from opcode_core.cli.session import JSON, plugin_manager, print_json, read_source
+from opcode_core.cli.problems import DONE, FAILED, count, say_faults, say_warnings
+from opcode_core.cli.screen import print_json
+from opcode_core.cli.session import JSON, registry
+from opcode_core.cli.sources import read_file
 
 
 @click.command("validate")
@@ -16,22 +16,22 @@ def command(file: str, as_json: bool) -> int:
     from opcode_core.compiler import make_plan
     from opcode_core.issues import InvalidDefinition
 
-    source = read_source(file)
-    if source is None:
-        raise Usage(f"there is no file {file}")
+    title = "the workflow" if file == "-" else file
+    source = read_file(file)
     try:
-        plan = make_plan(source, plugin_manager().registry())
+        plan = make_plan(source, registry())
     except InvalidDefinition as error:
-        if not as_json:
-            return explain(error)
-        print_json({"valid": False, "issues": [issue.to_dict() for issue in error.issues], "warnings": []})
+        if as_json:
+            issues = [issue.to_dict() for issue in error.issues]
+            print_json({"valid": False, "issues": issues, "warnings": []})
+        else:
+            say_faults(title, error.issues)
         return FAILED
-    warnings = [warning.to_dict() for warning in plan.warnings]
     if as_json:
+        warnings = [warning.to_dict() for warning in plan.warnings]
         print_json({"valid": True, "issues": [], "warnings": warnings})
         return DONE
-    for warning in plan.warnings:
-        print(f"  warning: {warning}", file=sys.stderr)
-    found = f", {count(len(warnings), 'warning')}" if warnings else ""
-    print(f"{file}: valid, {count(len(plan.steps), 'step')}{found}")
+    say_warnings(plan.warnings)
+    found = f", {count(len(plan.warnings), 'warning')}" if plan.warnings else ""
+    print(f"{title}: valid, {count(len(plan.steps), 'step')}{found}")
     return DONE

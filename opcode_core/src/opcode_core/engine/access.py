@@ -1,12 +1,13 @@
 """What an action may ask of the engine, for the run that it works for."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
 from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.redaction import redact
 from opcode_core.scope import Scope
 from opcode_core.suggestions import available, did_you_mean
 
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 class Access:
     """The run as one of its steps sees it."""
 
-    __slots__ = ("_idempotency_key", "_run", "_scope", "_step_id")
+    __slots__ = ("_idempotency_key", "_run", "_scope", "_secrets", "_step_id")
 
-    def __init__(self, run: "Run", step_id: str, scope: Scope, idempotency_key: str) -> None:
+    def __init__(
+        self, run: "Run", step_id: str, scope: Scope, idempotency_key: str, secrets: Collection[str]
+    ) -> None:
         self._run = run
         self._step_id = step_id
         self._scope = scope
         self._idempotency_key = idempotency_key
+        self._secrets = secrets
 
     async def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
         """Append a custom event.
@@ -35,7 +39,7 @@ class Access:
             raise OpcodeError(
                 ErrorCode.VALIDATION_ERROR, f"'{event_type}' is the engine's own; choose another event type"
             )
-        self._run.record(event_type, self._step_id, _copy(payload))
+        self._run.record(event_type, self._step_id, self._kept(payload))
 
     async def read_context(self, workflow_id: str | None = None) -> dict[str, Any]:
         """The context of this run, or of the named one.
@@ -44,8 +48,10 @@ class Access:
             OpcodeError: NOT_FOUND when there is no such run.
         """
         if workflow_id is None or workflow_id == self._run.state.id:
-            return dict(self._run.state.context)
-        return await self._run.engine.context_of(workflow_id)
+            context: dict[str, Any] = self._run.state.context
+        else:
+            context = await self._run.engine.context_of(workflow_id)
+        return dict(loads(dumps(context)))
 
     async def update_context(self, data: Mapping[str, Any], workflow_id: str | None = None) -> None:
         """Merge into the context of this run, or of the named one.
@@ -54,12 +60,22 @@ class Access:
             OpcodeError: NOT_FOUND when there is no such run, CONFLICT when it has ended.
         """
         if workflow_id is None or workflow_id == self._run.state.id:
-            self._run.record(e.VARIABLE_SET, self._step_id, {"data": _copy(data)})
+            self._run.record(e.VARIABLE_SET, self._step_id, {"data": self._kept(data)})
         else:
-            await self._run.engine.update_context(workflow_id, _copy(data))
+            await self._run.engine.update_context(workflow_id, self._kept(data))
 
     async def start_run(self, template_name: str, version: str | None, params: Mapping[str, Any]) -> str:
-        """Start a child; the same step asked again gives the same child."""
+        """Start a child; the same step asked again gives the same child.
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR when a secret is among the params, NOT_FOUND for the template.
+        """
+        if redact(params, self._secrets) != params:
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR,
+                "a secret cannot be handed to another run, where it would be written down;"
+                " let that run read ${{secrets.NAME}} itself",
+            )
         return await self._run.engine.start(
             template_name,
             params,
@@ -72,7 +88,10 @@ class Access:
     async def notify(self, message: str, data: Any) -> bool:
         """Tell the run's agent; whether it could be told."""
         notifier = self._run.engine.notifier
-        return False if notifier is None else await notifier(self._run.state.agent_id, message, data)
+        if notifier is None:
+            return False
+        message, data = redact((message, data), self._secrets)
+        return await notifier(self._run.state.agent_id, message, data)
 
     async def evaluate(self, engine: str | None, expression: str, data: Any) -> Any:
         """Evaluate over the step's scope and `data`.
@@ -91,15 +110,14 @@ class Access:
         value = found.compile(expression).evaluate({**self._scope.names, "data": data})
         return await value if inspect.isawaitable(value) else value
 
+    def _kept(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """As the log will give it back, without secrets.
 
-def _copy(data: Mapping[str, Any]) -> dict[str, Any]:
-    """As the log will give it back.
-
-    Raises:
-        OpcodeError: VALIDATION_ERROR when it is not JSON.
-    """
-    try:
-        copy = loads(dumps(dict(data)))
-    except ValueError as error:
-        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"this is not JSON: {error}") from None
-    return dict(copy)
+        Raises:
+            OpcodeError: VALIDATION_ERROR when it is not JSON.
+        """
+        try:
+            copy = loads(dumps(dict(data)))
+        except ValueError as error:
+            raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"this is not JSON: {error}") from None
+        return dict(redact(copy, self._secrets))

@@ -16,6 +16,7 @@ from opcode_core.engine.access import Access
 from opcode_core.engine.breaker import Breaker, BreakerPolicy
 from opcode_core.engine.clock import RandomIds, SystemClock
 from opcode_core.engine.deadline import stop_tasks
+from opcode_core.engine.discreet import DiscreetLogger
 from opcode_core.engine.failure import LogFailed
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
@@ -412,6 +413,7 @@ class Engine:
         state = run.state
         key = f"{state.id}:{step_id}:0"
         correlation = {"workflow_id": state.id, "step_id": step_id, "agent_id": state.agent_id}
+        secrets = list(scope.secrets.values()) if scope.secrets else []
         return ActionContext(
             run_id=state.id,
             step_id=step_id,
@@ -419,10 +421,12 @@ class Engine:
             attempt=state.steps[step_id].attempt,
             idempotency_key=key,
             deadline=None if step.timeout is None else self.clock.now() + step.timeout,
-            logger=StepLogger(_action_log, correlation),
+            logger=DiscreetLogger(_action_log, correlation, secrets)
+            if secrets
+            else StepLogger(_action_log, correlation),
             isolator=self.isolator,
             paths=self.paths,
-            run=Access(run, step_id, scope, key),
+            run=Access(run, step_id, scope, key, secrets),
         )
 
     async def secrets_for(self, run: Run, step: StepPlan) -> dict[str, str]:

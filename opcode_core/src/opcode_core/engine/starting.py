@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opcode_core import events as e
+from opcode_core.codec import dumps, loads
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.plan import Plan
@@ -35,6 +36,10 @@ def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | Non
         OpcodeError: VALIDATION_ERROR with every issue.
     """
     check_json(params, "params")
+    try:
+        params = loads(dumps(params))  # as the log will give them back
+    except ValueError as error:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"params are not JSON: {error}") from None
     if input_schema is None:
         return params
     schema = Schema(input_schema)

@@ -118,23 +118,32 @@ class PluginManager:
 
         from stevedore import NamedExtensionManager
 
-        wanted = []
+        wanted: list[str] = []
+        packages: dict[tuple[str, str], str] = {}  # stevedore's cache forgets where an entry point is from
         for entry_point in entry_points(group=GROUP):
-            if self._denied(entry_point.name):  # not even imported
-                self.found[entry_point.name] = Found(entry_point.name, _package_of(entry_point), "denied")
+            name, package = entry_point.name, _package_of(entry_point)
+            packages[name, entry_point.value] = package
+            if self._denied(name):  # not even imported
+                self.found[name] = Found(name, package, "denied")
             else:
-                wanted.append(entry_point.name)
+                wanted.append(name)
+
+        def failed(_: Any, entry_point: Any, error: BaseException) -> None:
+            self._broken(entry_point.name, packages.get((entry_point.name, entry_point.value), ""), error)
+
         extensions = NamedExtensionManager(
-            GROUP, wanted, invoke_on_load=False, on_load_failure_callback=self._failed_to_load
+            GROUP,
+            wanted,
+            invoke_on_load=False,
+            on_load_failure_callback=failed,
+            on_missing_entrypoints_callback=None,
         )
         for extension in sorted(extensions, key=lambda found: found.name):
-            self.register(extension.plugin, extension.name, _package_of(extension.entry_point))
+            package = packages.get((extension.name, extension.entry_point.value), "")
+            self.register(extension.plugin, extension.name, package)
 
     def _denied(self, name: str) -> bool:
         return name in self._deny or (self._allow is not None and name not in self._allow)
-
-    def _failed_to_load(self, _: Any, entry_point: Any, error: BaseException) -> None:
-        self._broken(entry_point.name, _package_of(entry_point), error)
 
     def _broken(self, name: str, package: str, error: BaseException) -> None:
         why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -30,34 +30,27 @@ def _arms(code: str) -> Arms:
     return up, down, left, right
 
 
-ARMS: dict[str, Arms] = {glyph: _arms(code) for glyph, code in _GLYPHS.items()}
-_BY_ARMS = {arms: glyph for glyph, arms in ARMS.items()}
-_HALVES = {
-    (True, False): {Weight.DASHED: "╎", Weight.LIGHT: "│", Weight.DOUBLE: "║"},
-    (False, True): {Weight.DASHED: "╌", Weight.LIGHT: "─", Weight.DOUBLE: "═"},
-}
+_BY_ARMS = {_arms(code): glyph for glyph, code in _GLYPHS.items()}
+_UPRIGHT = {Weight.DASHED: "╎", Weight.LIGHT: "│", Weight.DOUBLE: "║"}
+_LEVEL = {Weight.DASHED: "╌", Weight.LIGHT: "─", Weight.DOUBLE: "═"}
 
 
-def merged(glyph: str, arms: Arms) -> str:
-    """The character for the line `glyph` (or a space) with `arms` added; other text stays as it is."""
-    there = ARMS.get(glyph)
-    if there is None and glyph != " ":
-        return glyph
-    if there is not None:
-        arms = _stronger(there, arms)
-    return _BY_ARMS.get(arms) or _nearest(arms)
-
-
-def _stronger(one: Arms, other: Arms) -> Arms:
+def joined(one: Arms, other: Arms) -> Arms:
+    """The arms of two lines that meet."""
     up, down, left, right = (max(pair) for pair in zip(one, other, strict=True))
     return up, down, left, right
 
 
+def glyph(arms: Arms) -> str:
+    """The character that has these arms."""
+    return _BY_ARMS.get(arms) or _nearest(arms)
+
+
 def _nearest(arms: Arms) -> str:
-    """Corners have no dashed form, and a line that only ends here is drawn through."""
-    solid = tuple(Weight.LIGHT if arm == Weight.DASHED else arm for arm in arms)
-    up, down, left, right = solid
-    half = _HALVES.get((bool(up or down), bool(left or right)))
-    if half is not None:
-        return half[Weight(max(arms))]
+    """A line that ends here is drawn through, and corners have no dashed form."""
+    up, down, left, right = (Weight.LIGHT if arm == Weight.DASHED else arm for arm in arms)
+    if not (left or right):
+        return _UPRIGHT[Weight(max(arms))]
+    if not (up or down):
+        return _LEVEL[Weight(max(arms))]
     return _BY_ARMS.get((up, down, left, right), "┼")

@@ -54,13 +54,14 @@ async def run_action(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> 
     assert action is not None
     secrets = await run.engine.secrets_for(run, step)
     try:
-        params = step.params.render(scope.with_secrets(secrets) if secrets else scope)
+        if secrets:
+            scope = scope.with_secrets(secrets)
+        params = step.params.render(scope)
         if step.check is not None and not step.check.accepts(params):
             raise _bad_params(step, params)
         output = await _call(run, step, step_id, scope, action, params)
         if isinstance(output, RunEnded):
-            output = await run.engine.output_of_child(run, output.run_id)
-        output = _checked(output, action)
+            output = _checked(await run.engine.output_of_child(run, output.run_id), action)
     except OpcodeError as error:
         if secrets:
             error.message = redact(error.message, secrets.values())
@@ -83,6 +84,8 @@ async def _call(
     try:
         async with engine.pool:
             output = await engine.runner.run(action, params, context)
+        if not isinstance(output, RunEnded):
+            output = _checked(output, action)
     except BaseException as raised:
         if not is_own(raised):
             if breaker is not None:
