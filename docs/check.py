@@ -9,6 +9,7 @@ from opcode_core.errors import ErrorCode
 from opcode_core.plugins import hookspecs
 
 ROOT = Path(__file__).resolve().parent.parent
+_CODE = re.compile(r"`([A-Z]+_(?:ERROR|OPEN|DENIED|FAILED|EXHAUSTED|FOUND))`")
 SKIPPED = {".venv", "node_modules", ".git"}
 
 
@@ -29,12 +30,12 @@ def documents() -> list[Path]:
 
 def broken_links() -> list[str]:
     """Links to files that are not there."""
-    faults = []
-    for document in documents():
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8")):
-            if "://" not in target and not (document.parent / target).exists():
-                faults.append(f"{document.relative_to(ROOT)} links to {target}, which is not there")
-    return faults
+    return [
+        f"{document.relative_to(ROOT)} links to {target}, which is not there"
+        for document in documents()
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8"))
+        if "://" not in target and not (document.parent / target).exists()
+    ]
 
 
 def missing_rooms() -> list[str]:
@@ -75,16 +76,12 @@ def wrong_hooks() -> list[str]:
 def unknown_codes() -> list[str]:
     """Error codes in capitals that documents mention and the code does not have."""
     known = {str(code) for code in ErrorCode}
-    faults = []
-    for document in documents():
-        for word in set(
-            re.findall(
-                r"`([A-Z]+_(?:ERROR|OPEN|DENIED|FAILED|EXHAUSTED|FOUND))`", document.read_text("utf-8")
-            )
-        ):
-            if word not in known:
-                faults.append(f"{document.relative_to(ROOT)} mentions {word}, which is no error code")
-    return faults
+    return [
+        f"{document.relative_to(ROOT)} mentions {word}, which is no error code"
+        for document in documents()
+        for word in sorted(set(_CODE.findall(document.read_text("utf-8"))))
+        if word not in known
+    ]
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ import stat as modes
 from pathlib import Path
 
 import pytest
+from opcode_testkit.actions import call, make_context
+
 from opcode_core import ErrorCode, OpcodeError, PathPolicy
 from opcode_fs import actions as fs
 from opcode_fs import files
-from opcode_testkit.actions import call, make_context
 
 
 async def refused(action, params, context=None) -> OpcodeError:
@@ -100,7 +101,10 @@ async def test_listing(tmp_path: Path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/c.json").write_text("")
     listed = await call(fs.list_, {"path": str(tmp_path)})
-    assert [(e["name"], e["size"], e["is_dir"]) for e in listed["entries"]][:2] == [("a.txt", 3, False), ("b.json", 2, False)]
+    assert [(e["name"], e["size"], e["is_dir"]) for e in listed["entries"]][:2] == [
+        ("a.txt", 3, False),
+        ("b.json", 2, False),
+    ]
     assert listed["entries"][2]["is_dir"]
     assert listed["entries"][0]["modified_at"].endswith("Z")
     deep = await call(fs.list_, {"path": str(tmp_path), "pattern": "*.json", "recursive": True})
@@ -182,7 +186,9 @@ async def test_the_path_policy_is_obeyed(tmp_path: Path, action, params):
         (tmp_path / name / "x").write_text(name)
     (tmp_path / "ok/a").write_text("a")
     (tmp_path / "ok/link").symlink_to(tmp_path / "deny")
-    policy = PathPolicy(read_only=(tmp_path / "read",), writable=(tmp_path / "ok",), deny=(tmp_path / "deny",))
+    policy = PathPolicy(
+        read_only=(tmp_path / "read",), writable=(tmp_path / "ok",), deny=(tmp_path / "deny",)
+    )
     given = {key: value.format(tmp_path) for key, value in params.items()}
     error = await refused(action, given, make_context(paths=policy))
     assert error.code is ErrorCode.PATH_DENIED

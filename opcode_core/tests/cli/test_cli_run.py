@@ -19,7 +19,7 @@ def test_a_run_prints_its_output_and_says_how_to_look_again(opcode, workflow):
     assert done.returncode == 0
     assert json.loads(done.stdout)["h"]["hash"].startswith("ba7816bf")
     assert "step_completed" in done.stderr
-    run_id = done.stderr.split("opcode status ")[1].strip()
+    run_id = done.stderr.split("opcode status ")[1].split()[0]
     assert opcode("status", run_id).returncode == 0
 
 

@@ -173,7 +173,7 @@ class Lab:
     # ---- the actions --------------------------------------------------------------------------
 
     @hookimpl
-    def opcode_actions(self) -> list:  # noqa: C901, PLR0915
+    def opcode_actions(self) -> list:  # noqa: PLR0915
         lab = self
 
         @action("t.echo", effect="pure")

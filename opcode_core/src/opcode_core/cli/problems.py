@@ -65,7 +65,7 @@ def count(number: int, noun: str) -> str:
 
 
 def spell_out_what_cannot_be_shown() -> None:
-    """Let a terminal or a pipe in another encoding show `\\u2713`, instead of stopping the program."""
+    """Let a pipe in another encoding get an escape for what it cannot hold, instead of an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -160,7 +160,7 @@ async def _ended(ready: Engine, run_id: str, seconds: float | None) -> RunState:
     except asyncio.CancelledError:
         say(f"stopping run {run_id} …")
         return await _cancelled(ready, run_id, "interrupted")
-    if state.ended or state.status == IS_SUSPENDED:
+    if seconds is None or state.ended or state.status == IS_SUSPENDED:
         return state
     return await _cancelled(ready, run_id, f"it took longer than --timeout {seconds:g} s")
 

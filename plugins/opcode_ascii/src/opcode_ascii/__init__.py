@@ -1,5 +1,1 @@
 """Workflows drawn as text."""
-
-
-
-

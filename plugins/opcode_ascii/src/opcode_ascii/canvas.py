@@ -19,7 +19,7 @@ class Canvas:
 
     def is_blank(self, x: int, y: int, length: int) -> bool:
         """Whether the `length` cells from here on are inside and empty."""
-        return 0 <= x and x + length <= self.width and self._rows[y][x : x + length] == [" "] * length
+        return x >= 0 and x + length <= self.width and self._rows[y][x : x + length] == [" "] * length
 
     def text(self, x: int, y: int, text: str) -> None:
         """Write over what is there."""

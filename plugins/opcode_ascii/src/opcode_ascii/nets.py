@@ -41,9 +41,7 @@ def _cover(pairs: Sequence[tuple[int, int]]) -> Iterable[tuple[tuple[int, ...], 
     """Complete sets of pairs: alike targets and alike sources are taken together, then the largest stars first."""
     target_classes = _classes([(target, source) for source, target in pairs])
     class_of = {target: i for i, (targets, _) in enumerate(target_classes) for target in targets}
-    source_classes = _classes(
-        list(dict.fromkeys((source, class_of[target]) for source, target in pairs))
-    )
+    source_classes = _classes(list(dict.fromkeys((source, class_of[target]) for source, target in pairs)))
     open_up = {i: set(reached) for i, (_, reached) in enumerate(source_classes)}
     open_down: dict[int, set[int]] = defaultdict(set)
     for i, reached in open_up.items():

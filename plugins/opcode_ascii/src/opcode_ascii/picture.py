@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from opcode_ascii.canvas import Canvas
 from opcode_ascii.channels import Run, put_in_rows
 from opcode_ascii.coordinates import put_in_columns
-from opcode_ascii.glyphs import Weight
 from opcode_ascii.graph import Graph
 from opcode_ascii.layers import GAP, TRUNK
 from opcode_ascii.mentions import Arrangement, arranged
 from opcode_ascii.nets import Net
 from opcode_ascii.ordering import put_in_order
 from opcode_ascii.ports import Ports, ports_of
-from opcode_ascii.seats import Seat, Seating, Wire, seated
+from opcode_ascii.seats import Seating, Wire, seated
 from opcode_ascii.shapes import share
-from opcode_ascii.text import shorten, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,9 @@ def _drawn(seating: Seating, ports: Ports, nets: Sequence[Net], page: int) -> Pi
             if seat.drawing:
                 left = seat.x - seat.width // 2
                 canvas.paste(seat.drawing, left, top)
-                places[seat.index] = Rectangle(left, top, left + seat.width - 1, top + seat.drawing.height - 1)
+                places[seat.index] = Rectangle(
+                    left, top, left + seat.width - 1, top + seat.drawing.height - 1
+                )
     for (runs, rows), top, below in zip(channels, tops, tops[1:], strict=False):
         _draw_channel(canvas, runs, top, below - 1 - rows, below - 1)
         _write_labels(canvas, [run for run in runs if run.wire.net.label], ports, below - 1, page)
@@ -82,7 +82,9 @@ def _channel(wires: Sequence[Wire], ports: Ports, across: int) -> tuple[list[Run
     """The runs and the number of their rows."""
     runs, rows = put_in_rows(
         [
-            Run(wire, [ports[seat, wire] for seat in wire.uppers], [ports[seat, wire] for seat in wire.lowers])
+            Run(
+                wire, [ports[seat, wire] for seat in wire.uppers], [ports[seat, wire] for seat in wire.lowers]
+            )
             for wire in wires
         ],
         across,
