@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from opcode_core import Engine, action, hookimpl
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
-
-from opcode_core import Engine, action, hookimpl
 
 Case = tuple[str, int, Callable[[], Awaitable[float]]]
 

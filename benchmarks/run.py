@@ -90,11 +90,10 @@ async def main(wanted: list[str]) -> None:
             flush=True,
         )
     OUT.parent.mkdir(exist_ok=True)
-    report = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "results": results}
+    found = machine()
+    report = {"at": datetime.now(UTC).isoformat(), "machine": found, "results": results}
     OUT.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    print(
-        f"\n{report['machine']['cpu']}, {report['machine']['cores']} cores, Python {report['machine']['python']}"
-    )
+    print(f"\n{found['cpu']}, {found['cores']} cores, Python {found['python']}")
     print(f"written to {OUT}")
 
 

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import opcode_cel.plugin
 import pytest
+
+import opcode_cel.plugin
+from opcode_core import action, hookimpl
 from opcode_core.compiler import make_plan
 from opcode_core.issues import InvalidDefinition, Issue
 from opcode_core.plan import Plan
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
-
-from opcode_core import action, hookimpl
 
 
 @action("t.echo", effect="pure")

@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
+
+from opcode_core import ErrorCode, Event, OpcodeError
 from opcode_core.contracts.storage import Commit
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
 from opcode_core.engine.run import record_of
 from opcode_core.memory import MemoryStorage
 from opcode_core.state import RunState
-
-from opcode_core import ErrorCode, Event, OpcodeError
 
 
 def event(run: str, sequence: int) -> Event:

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from opcode_core.memory import MemoryStorage
-from opcode_testkit.storage import StorageConformance
 
 from opcode_core import Commit, Event, EventFilter, RunFilter, RunRecord
+from opcode_core.memory import MemoryStorage
+from opcode_testkit.storage import StorageConformance
 
 
 class TestMemoryStorage(StorageConformance):

@@ -1,10 +1,10 @@
 """From a definition to a plan: order, fallbacks, policies, schemas."""
 
 import pytest
-from opcode_core.graph import build_graph, find_cycle
-from opcode_core.schemas import Schema
 
 from opcode_core import action
+from opcode_core.graph import build_graph, find_cycle
+from opcode_core.schemas import Schema
 from opcode_core.tests.model_bench import plan, step
 
 FALLBACK = {"strategy": "fallback_step", "fallback_step": "f"}

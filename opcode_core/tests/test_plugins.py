@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from stevedore import ExtensionManager
+
+from opcode_core import Engine, action, hookimpl
 from opcode_core.compiler import make_plan
 from opcode_core.issues import InvalidDefinition
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins import hookspecs
 from opcode_core.plugins.manager import GROUP, PluginManager
-from stevedore import ExtensionManager
-
-from opcode_core import Engine, action, hookimpl
 
 
 def offering(name: str) -> object:

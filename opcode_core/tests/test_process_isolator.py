@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from opcode_core.process_isolator import ProcessIsolator
 
 from opcode_core import Command, ErrorCode, Limits, OpcodeError
+from opcode_core.process_isolator import ProcessIsolator
 
 ENV = {"PATH": os.environ["PATH"]}
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from opcode_core.settings import Settings, load_settings
 
 from opcode_core import OpcodeError
+from opcode_core.settings import Settings, load_settings
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import json
 import logging
 
 import pytest
+
 from opcode_core.answers import iso, run_answer, status_answer, steps_answer
 from opcode_core.logs import JsonLines, PlainLines, printable, set_up
 from opcode_core.outline import outline
 from opcode_core.state import RunState, StepState
-
 from opcode_core.tests.model_bench import plan, step
 
 FALLBACK = {"strategy": "fallback_step", "fallback_step": "f"}

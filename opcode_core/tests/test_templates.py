@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import opcode_cel.plugin
 import pytest
+
+import opcode_cel.plugin
+from opcode_core import ErrorCode, OpcodeError
 from opcode_core.definition import Definition
 from opcode_core.references import Names
 from opcode_core.scope import Scope, StepView
 from opcode_core.state import RunState, StepState
 from opcode_core.stop import Stop
 from opcode_core.templates import Surroundings, Template, compile_template, parse_path, split_template
-
-from opcode_core import ErrorCode, OpcodeError
 
 CEL = next(iter(opcode_cel.plugin.opcode_expression_engines()))
 STEPS = Definition.model_validate(

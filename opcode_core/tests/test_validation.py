@@ -6,10 +6,10 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from opcode_core.compiler import make_plan
-from opcode_core.issues import InvalidDefinition
 
 from opcode_core import ErrorCode
+from opcode_core.compiler import make_plan
+from opcode_core.issues import InvalidDefinition
 from opcode_core.tests.model_bench import WITH_CEL, faults, issues, plan, step
 
 

@@ -6,11 +6,11 @@ import stat as modes
 from pathlib import Path
 
 import pytest
-from opcode_testkit.actions import call, make_context
 
 from opcode_core import ErrorCode, OpcodeError, PathPolicy
 from opcode_fs import actions as fs
 from opcode_fs import files
+from opcode_testkit.actions import call, make_context
 
 
 async def refused(action, params, context=None) -> OpcodeError:

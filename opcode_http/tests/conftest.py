@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from opcode_http.pools import close_pools
 
 from opcode_core import ActionContext, OpcodeError, PathPolicy, StepLogger
 from opcode_http import actions
+from opcode_http.pools import close_pools
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 

@@ -2,9 +2,9 @@ import asyncio
 import socket
 
 import pytest
-from opcode_http.addresses import AddressPolicy
 
 from opcode_core import ErrorCode
+from opcode_http.addresses import AddressPolicy
 
 METADATA = ["169.254.169.254", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]", "[fd20:ce::254]"]
 

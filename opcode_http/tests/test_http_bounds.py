@@ -4,10 +4,10 @@ import time
 import zlib
 
 import pytest
-from opcode_http.exchange import MAX_BODY
-from opcode_http.plugin import opcode_services
 
 from opcode_core import ErrorCode
+from opcode_http.exchange import MAX_BODY
+from opcode_http.plugin import opcode_services
 
 
 async def hang(writer):

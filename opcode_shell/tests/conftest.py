@@ -2,10 +2,10 @@ import logging
 from pathlib import Path
 
 import pytest
-from opcode_core.process_isolator import ProcessIsolator
-from opcode_shell.execute import execute
 
 from opcode_core import ActionContext, PathPolicy, StepLogger
+from opcode_core.process_isolator import ProcessIsolator
+from opcode_shell.execute import execute
 
 
 def context(paths: PathPolicy) -> ActionContext:

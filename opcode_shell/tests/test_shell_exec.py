@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from opcode_shell.execute import execute
 
 from opcode_core import ErrorCode, OpcodeError, PathPolicy
+from opcode_shell.execute import execute
 
 PRINT_ARGS = "import sys, json; print(json.dumps(sys.argv[1:]))"
 

@@ -35,16 +35,31 @@ def parse_definition(source: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     return raw
 
 
-def read_definition(raw: dict[str, Any]) -> d.Definition:
+def read_definition(raw: dict[str, Any]) -> tuple[d.Definition, list[Issue]]:
     """Check the form of a definition; what its parts mean is the compiler's business.
 
+    Unknown fields are noted and left out, so that they hide no other fault.
+
     Raises:
-        InvalidDefinition: with every issue of the form.
+        InvalidDefinition: with every issue of the form, when there is more than unknown fields.
     """
+    known = _without_extensions(raw)
     try:
-        return d.Definition.model_validate(_without_extensions(raw))
+        return d.Definition.model_validate(known), []
     except ValidationError as error:
-        raise InvalidDefinition([_issue(found) for found in error.errors(include_url=False)]) from None
+        faults = error.errors(include_url=False)
+    issues = [_issue(fault) for fault in faults]
+    if any(fault["type"] != "extra_forbidden" for fault in faults):
+        raise InvalidDefinition(issues)
+    for fault in faults:
+        _remove(known, [part for i, part in enumerate(fault["loc"]) if not _is_tag(fault["loc"], i)])
+    return d.Definition.model_validate(known), issues
+
+
+def _remove(value: Any, path: list[Any]) -> None:
+    for part in path[:-1]:
+        value = value[part]
+    del value[path[-1]]
 
 
 def check_json(value: Any, path: str = "") -> None:

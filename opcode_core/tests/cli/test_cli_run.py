@@ -1,15 +1,12 @@
 """`opcode run`: output on standard output, progress on standard error, the outcome as exit code."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import time
 
 import pytest
 
-from opcode_core.tests.cli.conftest import OPCODE, hash_step
+from opcode_core.tests.cli.conftest import OPCODE, hash_step, plain
 
 FAIL = {"id": "f", "action": "workflow.fail", "params": {"reason": "enough"}}
 
@@ -77,6 +74,9 @@ def test_params_are_json_where_they_are_json_else_text_or_a_file(opcode, workflo
         (["run"], "Missing argument 'FILE|TEMPLATE'"),
         (["rnu", "w.json"], "there is no command 'rnu'; did you mean 'run'?"),
         (["run", "w.json", "--quick"], "No such option"),
+        (["run", "w.json", "--timeout", "soon"], "--timeout: cannot read the duration 'soon'"),
+        (["run", "t", "--no-store"], "a template comes from the storage"),
+        (["run", "-", "--params", "-"], "cannot be both the workflow and its --params"),
     ],
 )
 def test_wrong_usage_has_exit_code_2_and_says_what_to_do(opcode, workflow, home, arguments, message):
@@ -127,33 +127,141 @@ def test_an_interrupt_cancels_the_run_in_good_order(opcode, workflow, home, envi
     assert run["status"] == "cancelled"
 
 
-def test_on_a_terminal_steps_appear_as_they_go(workflow, home, environment):
+def test_a_run_that_takes_longer_than_its_timeout_is_cancelled(opcode, workflow):
+    file = workflow({"id": "nap", "type": "wait", "config": {"duration": "10m"}})
+    done = opcode("run", file, "--timeout", "200ms")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "opcode: CANCELLED: it took longer than --timeout 0.2 s\n" in done.stderr
+    assert json.loads(opcode("query", "workflows", "--status", "cancelled", "--json").stdout)["workflows"]
+
+
+def test_a_run_that_is_not_to_be_stored_leaves_nothing(opcode, workflow, home):
+    done = opcode("run", workflow(hash_step()), "--no-store")
+    assert done.returncode == 0
+    assert "look again" not in done.stderr
+    assert not (home / ".opcode").exists()
+
+
+def test_a_flag_names_the_database_whatever_the_environment_says(opcode, workflow, home):
+    done = opcode("--db-path", "mine.db", "run", workflow(hash_step()), "-q", OPCODE_STORAGE="tape:///x")
+    assert done.returncode == 0
+    assert (home / "mine.db").exists()
+    assert opcode("run", "w.json", "-q", OPCODE_DB_PATH="other.db").returncode == 0
+    assert (home / "other.db").exists()
+
+
+def test_a_workflow_may_come_from_a_pipe_with_a_name(home, environment, workflow):
+    file = workflow(hash_step())
+    done = subprocess.run(
+        ["bash", "-c", f"{OPCODE} run <(cat {file}) -q"],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "hash" in done.stdout
+
+
+def test_text_that_is_no_unicode_is_put_out_as_it_can_be_read_back(opcode, workflow):
+    done = opcode("run", workflow(hash_step(), output={"text": "half \ud83d"}), "-q")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"text": "half \ud83d"}
+
+
+def test_in_a_pipe_progress_is_a_line_an_event(opcode, workflow, install):
+    found = install("flaky", FLAKY)
+    file = workflow(
+        {"id": "shaky", "action": "flaky.once", "retry": {"max": 2, "delay": "20ms", "backoff": "constant"}},
+        {"id": "bad", "action": "workflow.fail", "params": {"reason": "no"}, "depends_on": ["shaky"]}
+        | {"on_error": {"strategy": "fallback_step", "fallback_step": "spare"}},
+        hash_step("spare"),
+        hash_step("never", condition="1 > 2"),
+    )
+    done = opcode("run", file, **found)
+    assert done.returncode == 0
+    lines = [line.split(maxsplit=1)[1] for line in done.stderr.splitlines() if "  " in line[:15]]
+    told = [" ".join(line.split()) for line in lines]
+    assert told[0].startswith("workflow_started run ")
+    assert "step_started shaky" in told
+    assert "step_retrying shaky try 1 failed, again in 20ms: wobbly" in told
+    assert "step_retry_attempt shaky" in told
+    assert any(line.startswith("step_completed shaky ") and line.endswith("ms") for line in told)
+    assert "step_fallback bad → spare" in told
+    assert any("its condition is false: 1 > 2" in line for line in told)
+    assert not any(line.startswith("step_started spare") for line in told)
+    assert any(line.startswith("workflow_completed ") for line in told)
+    assert "Traceback" not in done.stderr
+
+
+FLAKY = """
+import asyncio
+from opcode_core import ActionContext, ErrorCode, OpcodeError, action, hookimpl
+
+@action("flaky.once", effect="idempotent")
+async def once(ctx: ActionContext) -> dict:
+    "Fail at the first try."
+    await asyncio.sleep(0.15)
+    if ctx.attempt == 1:
+        raise OpcodeError(ErrorCode.EXECUTION_ERROR, "wobbly")
+    return {}
+
+@action("flaky.slow")
+async def slow() -> dict:
+    "Take a while."
+    await asyncio.sleep(0.15)
+    return {}
+
+@hookimpl
+def opcode_actions():
+    return [once, slow]
+"""
+
+
+def test_on_a_terminal_steps_appear_as_they_go(terminal, workflow, install):
+    found = install("flaky", FLAKY)
+    nap = {"id": "nap", "action": "flaky.slow"}
     file = workflow(
         hash_step("first"),
-        {"id": "nap", "type": "wait", "config": {"duration": "300ms"}, "depends_on": ["first"]},
+        {"id": "shaky", "action": "flaky.once", "retry": {"max": 1, "delay": "300ms", "backoff": "constant"}},
+        {"id": "sweep", "type": "loop", "config": {"over": [1, 2, 3], "body": [nap]}},
+        hash_step("never", condition="1 > 2"),
     )
-    main, side = pty.openpty()
-    running = subprocess.Popen(
-        [OPCODE, "run", file],
-        cwd=home,
-        env={**environment, "TERM": "xterm-256color"},
-        stderr=side,
-        stdout=side,
-        stdin=side,
-    )
-    os.close(side)
-    shown = b""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            part = os.read(main, 65536)
-        except OSError:  # the other side is closed
-            break
-        if not part:
-            break
-        shown += part
-    assert running.wait(timeout=10) == 0
-    text = shown.decode()
-    for expected in ("first", "crypto.hash", "nap", "✓", "completed", "opcode status"):
+    code, shown = terminal("run", file, **found)
+    assert code == 0
+    assert "\x1b[" in shown
+    text = plain(shown)
+    for expected in ("try 1 failed, again in ", "wobbly", "iter_1.nap", "2 iterations", "▸ active for "):
         assert expected in text
-    assert "\x1b[" in text
+    last = text[text.rindex("✓  first") :]
+    rows = [line.split() for line in last.splitlines()]
+    assert rows[0][:3] == ["✓", "first", "crypto.hash"]
+    assert rows[1][:3] == ["✓", "shaky", "flaky.once"]
+    assert rows[1][-2:] == ["2", "tries"]
+    assert rows[2][:3] == ["✓", "sweep", "loop"]
+    assert rows[2][-2:] == ["3", "iterations"]
+    assert "↷  never" in last
+    assert "its condition is false" in last
+    assert rows[4][:3] == ["✓", "completed", "in"]
+    assert '{\n  "first"' in last
+    assert f"opcode diagram {rows[4][-1]}\n" in last
+
+
+def test_on_a_terminal_many_steps_leave_room_for_those_that_run(terminal, workflow):
+    steps = [hash_step(f"s{number}") for number in range(50)]
+    nap = {"id": "nap", "type": "wait", "config": {"duration": "300ms"}}
+    code, shown = terminal("run", workflow(*steps, nap))
+    assert code == 0
+    text = plain(shown)
+    assert "nap" in text
+    assert "s49" in text
+    assert "steps done" in text
+
+
+def test_a_dumb_terminal_gets_lines(terminal, workflow):
+    code, shown = terminal("run", workflow(hash_step()), TERM="dumb")
+    assert code == 0
+    assert "step_completed         h" in shown
+    assert "\x1b" not in shown

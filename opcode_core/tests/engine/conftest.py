@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import opcode_cel.plugin
 import pytest
+
+import opcode_cel.plugin
+from opcode_core import Engine, Event, OpcodeError, dumps, loads
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.state import RunState, fold
-
-from opcode_core import Engine, Event, OpcodeError, dumps, loads
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -134,6 +134,18 @@ async def make_bench() -> AsyncIterator[Callable[..., Any]]:
     assert left == []
     gc.collect(1)
     assert complaints == []  # above all: no exception that nobody looked at
+
+
+@pytest.fixture(scope="session")
+def make_bench_now() -> Callable[..., Any]:
+    """Makes a bench that nobody checks or closes but who asked for it."""
+
+    async def make(**options: Any) -> Bench:
+        bench = Bench(**options)
+        await bench.engine.start_up()
+        return bench
+
+    return make
 
 
 @pytest.fixture

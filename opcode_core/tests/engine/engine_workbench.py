@@ -129,7 +129,6 @@ class Gate:
     def __init__(self) -> None:
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
-        self.cancelled = asyncio.Event()
 
 
 class Lab:
@@ -156,10 +155,6 @@ class Lab:
         async with asyncio.timeout(PATIENCE):
             for name in names:
                 await self.gates[name].reached.wait()
-
-    async def saw_cancellation(self, name: str) -> None:
-        async with asyncio.timeout(PATIENCE):
-            await self.gates[name].cancelled.wait()
 
     def open(self, *names: str) -> None:
         for name in names:
@@ -268,7 +263,6 @@ class Lab:
                 await entered.opened.wait()
             except asyncio.CancelledError:
                 lab.outcome[name] = "cancelled"
-                entered.cancelled.set()
                 raise
             finally:
                 lab.running -= 1
@@ -289,7 +283,6 @@ class Lab:
                     await entered.opened.wait()
                 except asyncio.CancelledError:
                     ignored += 1
-                    entered.cancelled.set()
                     if ignored >= cancellations:
                         break
             lab.outcome[name] = "ended"

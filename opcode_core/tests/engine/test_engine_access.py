@@ -8,7 +8,9 @@ from opcode_core.events import RESERVED
 
 
 async def test_an_event_of_its_own(bench):
-    state = await bench.run(workflow(step("a", "t.emit", {"event_type": "order.placed", "payload": {"n": 1}})))
+    state = await bench.run(
+        workflow(step("a", "t.emit", {"event_type": "order.placed", "payload": {"n": 1}}))
+    )
     (event,) = await bench.events(state, "order.placed")
     assert (event.step_id, event.payload, event.agent_id) == ("a", {"n": 1}, "local")
 
@@ -68,7 +70,10 @@ async def test_its_own_context_by_its_own_id(bench):
 async def test_another_runs_context(bench):
     other = await bench.start(workflow(gate("g"), context={"n": 1}))
     state = await bench.run(
-        workflow(step("w", "t.remember", {"data": {"m": 2}, "run": other}), step("r", "t.recall", {"run": other}, after="w"))
+        workflow(
+            step("w", "t.remember", {"data": {"m": 2}, "run": other}),
+            step("r", "t.recall", {"run": other}, after="w"),
+        )
     )
     assert state.output == {"r": {"n": 1, "m": 2}}
     assert state.context == {}
@@ -92,7 +97,12 @@ async def test_the_context_of_a_run_that_has_ended_is_read_only(bench):
 
 async def test_evaluating_over_the_steps_scope(bench):
     state = await bench.run(
-        workflow(echo("a", {"n": 2}), step("e", "t.evaluate", {"expression": "steps.a.n * data", "engine": "cel", "data": 3}, after="a"))
+        workflow(
+            echo("a", {"n": 2}),
+            step(
+                "e", "t.evaluate", {"expression": "steps.a.n * data", "engine": "cel", "data": 3}, after="a"
+            ),
+        )
     )
     assert state.output == {"e": 6}
 

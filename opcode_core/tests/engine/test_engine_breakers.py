@@ -2,6 +2,7 @@
 
 import pytest
 from engine_workbench import echo, gate, parallel, step, workflow
+
 from opcode_core.engine.breaker import Breaker, BreakerPolicy
 from opcode_core.errors import ErrorCode, OpcodeError
 

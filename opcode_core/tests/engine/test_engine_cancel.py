@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 from engine_workbench import echo, flow, for_each, gate, parallel, step, workflow
-from opcode_core.engine import deadline
 
 from opcode_core import OpcodeError
+from opcode_core.engine import deadline
 
 
 async def test_what_is_in_flight_is_cancelled_and_the_rest_is_skipped(bench):

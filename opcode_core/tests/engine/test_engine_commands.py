@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from engine_workbench import echo, flow, gate, step, workflow
 
-from opcode_core import Engine, OpcodeError, RunFilter, hookimpl
+from opcode_core import Engine, OpcodeError, hookimpl
 from opcode_core.engine import engine as engine_module
 from opcode_core.engine.clock import RandomIds, SystemClock
 from opcode_core.memory import MemoryStorage
@@ -22,7 +22,12 @@ def code_of(caught):
 async def test_every_definition_is_a_new_version(bench):
     first, warnings = await bench.engine.define("t", workflow(echo("a", 1)), description="one", agent_id="me")
     second, _ = await bench.engine.define("t", workflow(echo("a", 2)), triggers={"cron": []})
-    assert (first.version, first.description, first.agent_id, first.created_at) == (1, "one", "me", bench.clock.now())
+    assert (first.version, first.description, first.agent_id, first.created_at) == (
+        1,
+        "one",
+        "me",
+        bench.clock.now(),
+    )
     assert (second.version, second.triggers, list(warnings)) == (2, {"cron": []}, [])
 
 
@@ -45,7 +50,11 @@ async def test_a_run_keeps_the_definition_that_it_began_with(bench):
 
 @pytest.mark.parametrize(
     ("version", "code", "words"),
-    [("v9", "NOT_FOUND", "template 't' has no version v9"), ("newest", "VALIDATION_ERROR", "write v1, v2"), ("v-1", "VALIDATION_ERROR", "")],
+    [
+        ("v9", "NOT_FOUND", "template 't' has no version v9"),
+        ("newest", "VALIDATION_ERROR", "write v1, v2"),
+        ("v-1", "VALIDATION_ERROR", "'v-1' is not a version"),
+    ],
 )
 async def test_a_version_that_does_not_exist(bench, version, code, words):
     await bench.engine.define("t", workflow(echo("a")))
@@ -90,7 +99,11 @@ async def test_warnings_come_with_the_definition(bench):
 
 
 async def test_params_are_checked_against_the_schema_with_every_issue(bench):
-    schema = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["s"]}
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}, "s": {"type": "string"}},
+        "required": ["s"],
+    }
     await bench.engine.define("t", workflow(echo("a", "${{inputs}}")), input_schema=schema)
     with pytest.raises(OpcodeError, match="and 1 more") as caught:
         await bench.run("t", {"n": "x"})

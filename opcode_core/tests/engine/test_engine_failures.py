@@ -162,6 +162,16 @@ async def test_params_of_an_async_action_are_checked_too(bench):
     assert "params.n" in state.error["message"]
 
 
+async def test_a_run_that_breaks_says_so_and_harms_no_other(bench, caplog):
+    """A fault of the engine itself, here of its dice, is not taken for the step's."""
+    bench.ids.fraction = lambda: 1 / 0
+    bench.broken.add("run-1")
+    with pytest.raises(ZeroDivisionError):
+        await bench.run(workflow(step("a", "t.flaky", retry={"max": 1})))
+    assert "run run-1 broke" in caplog.text
+    assert (await bench.run(workflow(echo("a")))).status == "completed"
+
+
 async def test_a_decision_that_nobody_can_make_fails_its_step(bench):
     state = await bench.run(
         workflow({"id": "ask", "type": "reasoning", "config": {"prompt_context": "well?"}})

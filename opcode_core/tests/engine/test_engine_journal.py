@@ -4,12 +4,12 @@ import asyncio
 import logging
 
 import pytest
+
+from opcode_core import Commit, Event, OpcodeError, RunRecord
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
 from opcode_core.errors import ErrorCode
 from opcode_core.memory import MemoryStorage
-
-from opcode_core import Commit, Event, OpcodeError, RunRecord
 
 
 def commit(run_id, sequence=1):

@@ -2,6 +2,7 @@
 
 import pytest
 from engine_workbench import condition, echo, flow, for_each, gate, repeat, step, workflow
+
 from opcode_core.engine.steps.loop import KEPT
 
 

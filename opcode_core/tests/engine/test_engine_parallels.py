@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from engine_workbench import echo, flow, for_each, gate, parallel, step, workflow
+
 from opcode_core.engine import deadline
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from engine_workbench import echo, for_each, gate, parallel, step, workflow
+
 from opcode_core.engine.retry import pause_before
 from opcode_core.errors import NEVER_RETRIED, ErrorCode
 from opcode_core.plan import RetryPolicy

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 from engine_workbench import echo, for_each, gate, parallel, step, workflow
-from opcode_core.memory import MemoryStorage
 
 from opcode_core import ErrorCode, OpcodeError
+from opcode_core.memory import MemoryStorage
 
 
 class Failing(MemoryStorage):

@@ -2,6 +2,7 @@
 
 import pytest
 from engine_workbench import echo, flow, for_each, gate, parallel, step, workflow
+
 from opcode_core.engine import deadline
 from opcode_core.engine.breaker import BreakerPolicy
 

@@ -1,7 +1,7 @@
 """What steps give and take: params, inputs, context, outputs; every value passes unchanged."""
 
 import pytest
-from engine_workbench import condition, echo, for_each, parallel, step, workflow
+from engine_workbench import condition, echo, for_each, gate, parallel, step, workflow
 
 from opcode_core import OpcodeError
 
@@ -124,6 +124,19 @@ async def test_params_override_inputs_key_by_key(bench):
     assert state.output == {"a": {"x": 1, "y": 5, "w": 6}}
 
 
+async def test_params_are_taken_as_they_were(bench):
+    """A tuple is a list, and what the caller does with its own afterwards changes nothing."""
+    params = {"pair": (1, 2), "list": [1]}
+    run_id = await bench.start(
+        workflow(gate("g"), for_each("l", "${{inputs.pair}}", echo("x", "${{loop.item}}"), after="g")), params
+    )
+    params["list"].append("later")
+    bench.lab.open("g")
+    state = await bench.wait(run_id)
+    assert state.inputs == {"pair": [1, 2], "list": [1]}
+    assert state.output["l"]["results"] == [1, 2]
+
+
 async def test_inputs_may_hold_templates_over_what_was_given(bench):
     inputs = {
         "greeting": "hello ${{inputs.name}}",
@@ -148,7 +161,15 @@ async def test_inputs_that_the_schema_declares_and_nobody_gave_are_null(bench):
     assert (await bench.run("t")).output == {"a": {"n": None, "m": 7}}
 
 
-@pytest.mark.parametrize("params", [{"n": float("nan")}, {"n": {1: 2}}, {"n": object()}, {"n": 2**70}])
+class Text(str):
+    """What only looks like a text."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "params", [{"n": float("nan")}, {"n": {1: 2}}, {"n": object()}, {"n": 2**70}, {"n": Text("x")}]
+)
 async def test_params_that_are_not_json_start_no_run(bench, params):
     with pytest.raises(OpcodeError) as caught:
         await bench.run(workflow(echo("a")), params)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import pytest
+
 from opcode_ascii.renderer import COLUMNS, AsciiRenderer
 from opcode_ascii.text import width
-
 from opcode_core import Diagram, Edge, Lane, Node
 
 

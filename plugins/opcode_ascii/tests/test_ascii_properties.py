@@ -4,9 +4,9 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from opcode_ascii.layers import assign_layers, place
 from opcode_ascii.renderer import AsciiRenderer
-
 from opcode_core import Diagram, Edge, Lane, Node
 
 

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from opcode_assert import actions
 
+from opcode_assert import actions
 from opcode_core import ErrorCode, OpcodeError
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 
 import pytest
+
 from opcode_cel import CelEngine, plugin
 from opcode_cel.engine import CACHED_SOURCE
-
 from opcode_core import OpcodeError
 
 

@@ -4,8 +4,8 @@ import sys
 import time
 
 import pytest
-from opcode_cel import CelEngine
 
+from opcode_cel import CelEngine
 from opcode_core import ErrorCode, OpcodeError
 
 ENGINE = CelEngine()

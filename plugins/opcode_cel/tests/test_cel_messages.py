@@ -1,8 +1,8 @@
 """Errors tell what is wrong, where, and what to write instead."""
 
 import pytest
-from opcode_cel import CelEngine
 
+from opcode_cel import CelEngine
 from opcode_core import ErrorCode, OpcodeError, StepView
 
 ENGINE = CelEngine()

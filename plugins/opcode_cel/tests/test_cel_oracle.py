@@ -6,8 +6,8 @@ import celpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opcode_cel import CelEngine
 
+from opcode_cel import CelEngine
 from opcode_core import OpcodeError
 
 ENGINE = CelEngine()

@@ -5,9 +5,9 @@ import timeit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from opcode_cel.closures import UnsureError
 from opcode_cel.program import compile_program
-
 from opcode_core import OpcodeError, StepView
 
 SCALARS = st.one_of(

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from opcode_cel import CelEngine
 
+from opcode_cel import CelEngine
 from opcode_core import OpcodeError, StepView
 
 ENGINE = CelEngine()

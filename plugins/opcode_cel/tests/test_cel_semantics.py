@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from opcode_cel import CelEngine
 
+from opcode_cel import CelEngine
 from opcode_core import ErrorCode, OpcodeError, StepView
 
 ENGINE = CelEngine()

@@ -1,6 +1,7 @@
 """The SQLite storage keeps what every storage promises."""
 
 import pytest
+
 from opcode_sql.plugin import sqlite
 from opcode_testkit.storage import StorageConformance
 

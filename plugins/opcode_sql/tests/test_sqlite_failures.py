@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from opcode_sql.plugin import sqlite
-from opcode_testkit.storage.rows import a_commit, a_run, an_event
 
 from opcode_core import Commit, ErrorCode, EventFilter, OpcodeError, RunFilter
+from opcode_sql.plugin import sqlite
+from opcode_testkit.storage.rows import a_commit, a_run, an_event
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from opcode_sql.location import Location
-from opcode_sql.plugin import opcode_storage_backends
 
 from opcode_core import ErrorCode, OpcodeError
+from opcode_sql.location import Location
+from opcode_sql.plugin import opcode_storage_backends
 
 
 @pytest.mark.parametrize(

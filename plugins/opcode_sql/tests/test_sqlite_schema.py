@@ -9,15 +9,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from opcode_core import ErrorCode, EventFilter, OpcodeError, RunFilter
 from opcode_sql import lists
 from opcode_sql.cursors import encode
 from opcode_sql.models import Table
 from opcode_sql.plugin import sqlite
 from opcode_sql.schema import MIGRATIONS, REVISIONS, VERSION_TABLE, upgrade
 from opcode_testkit.storage.rows import a_commit, an_event
-from sqlalchemy import create_engine
-
-from opcode_core import ErrorCode, EventFilter, OpcodeError, RunFilter
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from ast import literal_eval
 from dataclasses import replace
 
 import pytest
-from opcode_core.memory import MemoryStorage
-from opcode_testkit.storage import StorageConformance
 
 from opcode_core import EventFilter, OpcodeError, Page
+from opcode_core.memory import MemoryStorage
+from opcode_testkit.storage import StorageConformance
 
 
 class OneByOne(MemoryStorage):

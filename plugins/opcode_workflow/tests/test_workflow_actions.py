@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from opcode_testkit.actions import RecordedRun, call, make_context
-from opcode_workflow import actions, expressions
 
 from opcode_core import ErrorCode, OpcodeError, RunEnded
+from opcode_testkit.actions import RecordedRun, call, make_context
+from opcode_workflow import actions, expressions
 
 
 async def test_a_child_is_waited_for_by_default():

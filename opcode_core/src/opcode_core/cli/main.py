@@ -27,13 +27,13 @@ class Commands(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._asked = False
-        self._refused: list[str] = []
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a plugin's command; a name that is taken stays with whom it belongs to."""
         name = name or cmd.name or ""
         if name in COMMANDS or name in self.commands:
-            self._refused.append(name)
+            owner = getattr(cmd.callback, "__module__", "a plugin")
+            say(f"the command '{name}' of {owner} is left out: the name is taken")
         else:
             super().add_command(cmd, name)
 
@@ -83,10 +83,8 @@ class Commands(click.Group):
             return
         from opcode_core.cli.session import plugin_manager
 
-        for plugin, _ in plugin_manager().ask("opcode_commands", cli=self):
-            for name in self._refused:
-                say(f"plugin {plugin} also adds a command '{name}', which is left out: the name is taken")
-            self._refused.clear()
+        for _ in plugin_manager().ask("opcode_commands", cli=self):
+            """Each adds its commands to this group."""
         self._asked = True
 
 

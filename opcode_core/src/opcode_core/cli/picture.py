@@ -18,7 +18,7 @@ from opcode_core.plan import LoopPlan, Plan, StepPlan
 from opcode_core.state import FAILED, RETRYING, RUNNING, RunState, StepState, evolve
 
 MOST_ROWS = 40
-_BESIDES = 5
+_BESIDES = 6
 """Lines of a screen that are not steps."""
 
 
@@ -59,15 +59,18 @@ class Picture:
 
     def render(self, height: int = MOST_ROWS) -> RenderableType:
         """The picture of this moment, on a screen of so many lines."""
-        rows, done = _fitting(list(self._rows()), max(min(MOST_ROWS, height - _BESIDES), 3))
+        every = list(self._rows())
+        rows, done = _fitting(every, max(min(MOST_ROWS, height - _BESIDES), 3))
         table = Table(box=None, pad_edge=False, show_header=False, expand=True)
         for justify in ("left", "left", "left", "right"):
             table.add_column(justify=justify, no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)  # whatever room is left
+        table.add_column(overflow="ellipsis", ratio=1)  # whatever room is left
         if done:
             table.add_row(Text("✓", "green"), Text(f"{count(done, 'step')} done", "dim"))
         for row in rows:
             table.add_row(*self._cells(row))
+        if len(every) > len(rows) + done:
+            table.add_row("", Text(f"… and {len(every) - len(rows) - done} more", "dim"))
         return Group(table, self._summary())
 
     def _rows(self) -> Iterable[Row]:
@@ -95,7 +98,11 @@ class Picture:
         if state.started_at is not None:
             took = format_duration(max((state.ended_at or time.time()) - state.started_at, 0.0))
         label = Text(row.label, "" if row.step else "dim")
-        return mark, label, Text(row.what, "dim"), took, _note(row)
+        note = _note(row)
+        # One line while things move; in the picture that stays, a failure is told in full.
+        note.no_wrap = self._last is None or state.status != FAILED
+        note.overflow = "ellipsis" if note.no_wrap else "fold"
+        return mark, label, Text(row.what, "dim"), took, note
 
     def _summary(self) -> Text:
         state = self.state
@@ -130,13 +137,15 @@ def _note(row: Row) -> Text:
 def _trouble(state: StepState) -> str:
     """What went wrong so far, the cause first, for there is little room."""
     message = state.error["message"] if state.error else ""
+    tries = f"{state.attempt} tries"
     if state.status == RETRYING and state.retry_at is not None:
         left = format_duration(max(state.retry_at - time.time(), 0.0))
         return f"try {state.attempt} failed, again in {left}: {message}"
     if state.status == RUNNING and state.attempt > 1:
         return f"try {state.attempt} after: {message}"
     if state.status == FAILED:
-        return message
+        cause = (state.error or {}).get("details", {}).get("cause")
+        return message if cause is None else f"{tries}: {cause['message']}"
     if state.attempt > 1:
-        return f"{state.attempt} tries"
+        return tries
     return state.reason or ""

@@ -101,4 +101,5 @@ def _explain_bug(error: BaseException) -> int:
 def _tell_programs(error: Mapping[str, Any]) -> None:
     """Who asked for --json gets JSON, also where the arguments were wrong and no command was reached."""
     if "--json" in sys.argv[1:]:
-        print(json.dumps({"error": {"details": {}, "step_id": None, **error}}, indent=2, default=str))
+        whole = {"code": error["code"], "message": error["message"], "details": {}, "step_id": None, **error}
+        print(json.dumps({"error": whole}, indent=2, default=str))

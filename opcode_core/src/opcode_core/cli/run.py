@@ -186,4 +186,5 @@ def _report(state: RunState, *, stored: bool, quiet: bool) -> None:
         waiting = [step_id for step_id, step in state.steps.items() if step.status == IS_SUSPENDED]
         say(f"run {state.id} is suspended" + (f"; it waits in step {', '.join(waiting)}" if waiting else ""))
     if stored and not quiet:
-        print(f"look again: opcode status {state.id}  or  opcode diagram {state.id}", file=sys.stderr)
+        print(f"look again: opcode status {state.id}", file=sys.stderr)
+        print(f"            opcode diagram {state.id}", file=sys.stderr)

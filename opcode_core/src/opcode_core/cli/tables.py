@@ -25,8 +25,6 @@ COLOURS = {
     "active": "cyan",
     "retrying": "yellow",
     "suspended": "yellow",
-    "broken": "red",
-    "denied": "yellow",
 }
 MARKS = {
     "completed": "✓",
@@ -37,10 +35,9 @@ MARKS = {
     "running": "▸",
     "active": "▸",
     "suspended": "‖",
-    "broken": "✗",
-    "denied": "✗",
 }
 MOST_DETAILS = 6
+_PLUGIN_COLOURS = {"active": "green", "denied": "yellow", "broken": "red"}
 
 
 def status_text(status: str) -> Text:
@@ -131,9 +128,17 @@ def event_table(events: Sequence[Mapping[str, Any]]) -> Table:
             Text(one_line(event["event_type"])),
             Text(event["step_id"] or ""),
             *run,
-            Text(one_line(event["payload"] or "", 80), "dim"),
+            _cut(_gist(event["payload"]), "dim"),
         )
     return table
+
+
+def _gist(payload: Any) -> str:
+    """A payload in a line: of an error only what a person reads first."""
+    error = payload.get("error") if isinstance(payload, Mapping) else None
+    if isinstance(error, Mapping) and "code" in error:
+        return one_line(f"{error['code']}: {error.get('message', '')}", 120)
+    return one_line(payload, 120) if payload else ""
 
 
 def workflow_table(runs: Sequence[Mapping[str, Any]]) -> Table:
@@ -147,7 +152,7 @@ def workflow_table(runs: Sequence[Mapping[str, Any]]) -> Table:
             status_text(run["status"]),
             _when(run["started_at"]),
             _duration(run["duration_ms"]),
-            Text(one_line(run["error"]["message"], 80) if run["error"] else "", "red"),
+            _cut(one_line(run["error"]["message"], 80) if run["error"] else "", "red"),
         )
     return table
 
@@ -161,7 +166,7 @@ def template_table(templates: Sequence[Mapping[str, Any]]) -> Table:
             template["version"],
             Text(one_line(template["agent_id"], 40)),
             _when(template["created_at"]),
-            Text(one_line(template["description"], 80), "dim"),
+            _cut(one_line(template["description"], 80), "dim"),
         )
     return table
 
@@ -172,25 +177,30 @@ def plugin_table(plugins: Sequence[Mapping[str, Any]], collisions: Iterable[obje
     for plugin in plugins:
         adds = "; ".join(f"{kind} {', '.join(names)}" for kind, names in plugin["adds"].items())
         what = Text(one_line(plugin["error"], 300), "red") if plugin["error"] else Text(adds)
-        table.add_row(Text(plugin["name"]), Text(plugin["package"]), status_text(plugin["state"]), what)
+        state = "✓ active" if plugin["state"] == "active" else f"✗ {plugin['state']}"
+        colour = _PLUGIN_COLOURS[plugin["state"]]
+        table.add_row(Text(plugin["name"]), Text(plugin["package"]), Text(state, colour), what)
     return Group(table, *(Text(str(collision), "red") for collision in collisions))
 
 
 _NUMBERS = frozenset({"#", "took", "tries"})
-_FOLDED = frozenset({"", "payload"})
 
 
 def _table(*headings: str) -> Table:
-    """A table in which only the last, telling column is broken into lines; ids stay whole."""
+    """A table in which ids stay whole: where there is little room, the last, telling column gives way."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
+    for heading in headings[:-1]:
+        least = 32 if heading == "run" else None
         table.add_column(
-            heading,
-            overflow="fold",
-            no_wrap=heading not in _FOLDED,
-            justify="right" if heading in _NUMBERS else "left",
+            heading, no_wrap=True, min_width=least, justify="right" if heading in _NUMBERS else "left"
         )
+    table.add_column(headings[-1], overflow="fold")
     return table
+
+
+def _cut(text: str, style: str) -> Text:
+    """The last cell of a row that shall stay one line."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def _duration(milliseconds: int | None) -> str:

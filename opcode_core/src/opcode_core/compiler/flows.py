@@ -76,11 +76,15 @@ def _loop(bench: Workbench, config: d.LoopConfig, path: str, place: Place, block
         body=block(bench, "iter_", config.body, f"{path}.body", Place(place.names, in_loop=True)),
         over=over,
         condition=condition,
-        source=shown(config.over if by_list else config.condition),
+        source=_source(config.over if by_list else config.condition),
         max_iter=config.max_iter or (None if by_list else DEFAULT_MAX_ITER),
         concurrency=config.concurrency,
         fold=not bench.keeps_iterations,
     )
+
+
+def _source(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _check_loop(bench: Workbench, config: d.LoopConfig, path: str) -> None:

@@ -29,9 +29,9 @@ def make_plan(source: str | bytes | Mapping[str, Any], catalogue: Catalogue) -> 
         InvalidDefinition: with every issue that was found.
     """
     raw = parse_definition(source)
-    definition = read_definition(raw)
+    definition, unknown_fields = read_definition(raw)
     body = dumps(raw)
-    bench = Workbench(catalogue, keeps_iterations=b".iter_" in body)
+    bench = Workbench(catalogue, keeps_iterations=b".iter_" in body, issues=unknown_fields)
     place = Place(Names(()).within(definition.steps))
     inputs, bench.secret_inputs = _inputs(bench, definition.inputs)
     check_siblings(bench, definition.steps, "steps")
@@ -90,7 +90,8 @@ def _graph(bench: Workbench, steps: Sequence[d.StepModel]) -> Graph:
                 hint = did_you_mean(name, ids) or "name a step of the same list"
                 bench.refuse(path, f"there is no step '{name}'", hint)
     graph = build_graph(steps)
-    cycle = None if bench.issues else find_cycle(graph.waits)
+    told = any(issue.code is ErrorCode.CYCLE_DETECTED for issue in bench.issues)
+    cycle = None if told else find_cycle(graph.waits)
     if cycle:
         order = " → ".join(ids[index] for index in cycle)
         bench.refuse(

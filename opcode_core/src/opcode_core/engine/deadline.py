@@ -39,11 +39,12 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str,
 
 async def stop_tasks(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     """Cancel and wait a moment; who is still running then is let go, with a line in the log."""
-    running = {task for task in tasks if not task.done()}
-    for task in running:
+    running = set()
+    for task in tasks:
         _left_behind.add(task)
         task.add_done_callback(_forget)
-        task.cancel()
+        if task.cancel():
+            running.add(task)
     if running:
         _, stubborn = await asyncio.wait(running, timeout=GRACE)
         for task in stubborn:

@@ -189,8 +189,7 @@ class Engine:
         if options.get("idempotency_key") is not None:  # the key is taken before anything is done
             return await self.wait(await self.start(workflow, params, **options))
         run = await self._made(workflow, params, **options)
-        if isinstance(run, str):
-            return await self.wait(run)
+        assert isinstance(run, Run)
         self._launch(run)
         return await run.wait()
 

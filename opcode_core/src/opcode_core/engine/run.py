@@ -85,12 +85,16 @@ class Run:
         """
         wanted = self.state.sequence
         while self._stored < wanted:
-            if self._write is None:
-                self._write = asyncio.create_task(self._store(), name=f"log of run {self.state.id}")
-            await asyncio.shield(self._write)
+            await asyncio.shield(self.commit_meanwhile())
+
+    def commit_meanwhile(self) -> "asyncio.Task[None]":
+        """Begin to store what is recorded, for work that takes time and need not wait for it."""
+        if self._write is None:
+            self._write = asyncio.create_task(self._store(), name=f"log of run {self.state.id}")
+        return self._write
 
     async def _store(self) -> None:
-        """Write what is unstored. A write that fails is the last: after a gap there is nothing to add."""
+        """Write what is unstored. A write that fails is the last: a log has no gaps."""
         unstored, self.unstored = self.unstored, []
         context = dict(self.state.context) if self._context_changed or self._definition else None
         commit = Commit(record_of(self.state), unstored, self._definition, context)
@@ -105,6 +109,14 @@ class Run:
         self._definition = None
         self._stored = commit.run.sequence
         self._write = None
+        if self.unstored:
+            self.commit_meanwhile()
+
+    async def _stored_or_failed(self) -> None:
+        while (write := self._write) is not None:
+            await asyncio.wait({write})
+            if write.cancelled() or write.exception() is not None:
+                return
 
     async def breathe(self) -> None:
         """Give other runs their turn, and keep what is not yet stored small."""
@@ -138,8 +150,7 @@ class Run:
             _log.exception("run %s broke", self.state.id)
             self._outcome = error
         finally:
-            if self._write is not None:
-                await asyncio.wait({self._write})
+            await self._stored_or_failed()
             self.engine.forget(self)
             for waiter in self._waiters:
                 if not waiter.done():

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -68,8 +69,8 @@ class PluginManager:
         else:
             self.found[name] = Found(name, package, "active")
 
-    def registry(self) -> Registry:
-        """Ask every plugin what it adds. A plugin whose hook raises is set aside as broken."""
+    @cached_property
+    def _registry(self) -> Registry:
         registry = Registry()
         from opcode_core import builtins
 
@@ -94,6 +95,10 @@ class PluginManager:
         for collision in registry.collisions:
             _log.warning("%s", collision)
         return registry
+
+    def registry(self) -> Registry:
+        """What all plugins add, asked once. A plugin whose hook raises is set aside as broken."""
+        return self._registry
 
     def services(self, engine: "Engine") -> list[Any]:
         """The services that plugins run beside `engine`."""

@@ -1,1 +1,1 @@
-"""Workflows drawn as text."""
+"""Diagrams for terminals: the renderer `ascii`."""

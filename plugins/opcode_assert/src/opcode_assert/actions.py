@@ -47,7 +47,7 @@ def contains(haystack: Any, needle: Any, message: str = "") -> Mapping[str, bool
 @action("assert.matches", effect="pure", output=dict[str, Any])
 def matches(value: str, pattern: str, message: str = "") -> dict[str, Any]:
     """Check that a text matches a regular expression somewhere (RE2 syntax, linear in time)."""
-    import re2
+    import re2  # type: ignore[import-untyped]
 
     options = re2.Options()
     options.log_errors = False

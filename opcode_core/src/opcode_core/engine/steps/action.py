@@ -77,6 +77,8 @@ async def _call(
     engine = run.engine
     if action.effect == "external":
         await run.commit()
+    else:
+        run.commit_meanwhile()
     breaker = engine.breakers.get(action.name)
     if breaker is not None:
         _note(run, step_id, breaker.enter(engine.clock.monotonic()), breaker)

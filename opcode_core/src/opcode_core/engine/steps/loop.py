@@ -58,7 +58,7 @@ class _Loop:
         if not isinstance(items, list):
             raise OpcodeError(
                 ErrorCode.EXECUTION_ERROR,
-                f"'over' must give a list, but {self.flow.source} gave {_kind(items)}",
+                f"'over' must give a list, but '{self.flow.source}' gave {_kind(items)}",
             )
         return items
 
@@ -93,7 +93,7 @@ class _Loop:
         if not isinstance(value, bool):
             raise OpcodeError(
                 ErrorCode.EXECUTION_ERROR,
-                f"the loop's condition {self.flow.source} gave {value!r}, not true or false",
+                f"the loop's condition '{self.flow.source}' gave {value!r}, not true or false",
             )
         return value
 
