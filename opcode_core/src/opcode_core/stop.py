@@ -34,7 +34,9 @@ class Stop:
                     sleeper.set_result(None)
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
-        """Come back after that long, or as soon as a stop is requested here or further out."""
+        """Come back after that long, or as soon as a stop is, or was, requested here or further out."""
+        if self.requested is not None:
+            return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         slept = asyncio.ensure_future(clock.sleep(seconds))
         chain: list[Stop] = []

@@ -3,20 +3,19 @@
 import base64
 import binascii
 import os
-import shutil
+import stat as modes
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from opcode_core import ActionContext, ErrorCode, OpcodeError, action
+from opcode_fs import trees
 from opcode_fs.faults import plain_words, refuse
-from opcode_fs.files import copy_tree, make_parent, open_regular, read_bytes, total_size, write_whole
+from opcode_fs.files import append_bytes, make_parent, read_bytes, replacing, require_regular
+from opcode_fs.globs import Glob, find
 from opcode_fs.shapes import Deleted, Entry, Listing, Read, Stat, Transferred, Written
-
-MAX_ENTRIES = 10_000
 
 PathText = Annotated[str, Field(min_length=1, description="a path; ~ is the home directory")]
 Mode = Annotated[int | str, Field(description='permissions, as "0644" or 420')]
@@ -55,10 +54,12 @@ def write(
 ) -> Written:
     """Write a file as a whole: written beside it, then put in its place."""
     target = context.paths.writable_path(path)
-    data = _bytes(content, encoding)
+    data, permissions = _bytes(content, encoding), _mode(mode)
     with plain_words(target):
         make_parent(target, create=create_dirs)
-        write_whole(target, data, _mode(mode))
+        with replacing(target) as file:
+            file.write(data)
+            os.fchmod(file.fileno(), permissions)
     return {"path": str(target), "size": len(data)}
 
 
@@ -66,25 +67,22 @@ def write(
 def append(context: ActionContext, path: PathText, content: str) -> Written:
     """Add text to the end of a file, which is made when it does not exist."""
     target = context.paths.writable_path(path)
-    with plain_words(target), open_regular(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
-        file.write(_bytes(content, "text"))
-        file.flush()
-        return {"path": str(target), "size": os.fstat(file.fileno()).st_size}
+    data = _bytes(content, "text")
+    with plain_words(target):
+        make_parent(target, create=False)
+        return {"path": str(target), "size": append_bytes(target, data)}
 
 
 @action("fs.delete", effect="idempotent", blocking=True)
 def delete(context: ActionContext, path: PathText, recursive: bool = False) -> Deleted:
     """Delete a file, a link or an empty directory; with `recursive` a directory and all in it."""
-    target = _unfollowed(context, path)
+    target = context.paths.removable_path(path)
+    if target == target.parent:
+        raise refuse(target, "is the root of all files and is not deleted")
     with plain_words(target):
         if not target.is_symlink() and not target.exists():
             return {"path": str(target), "deleted": False}
-        if target.is_symlink() or not target.is_dir():
-            target.unlink()
-        elif recursive:
-            shutil.rmtree(target)
-        else:
-            target.rmdir()
+        trees.remove(target, recursive=recursive)
     return {"path": str(target), "deleted": True}
 
 
@@ -92,19 +90,14 @@ def delete(context: ActionContext, path: PathText, recursive: bool = False) -> D
 def list_(
     context: ActionContext, path: PathText, pattern: str | None = None, recursive: bool = False
 ) -> Listing:
-    """List a directory, by path; `pattern` is a glob such as `*.json`."""
+    """List a directory, sorted by path; `pattern` is a glob such as `*.json` or `logs/**/*.txt`."""
     target = context.paths.readable_path(path)
-    glob = pattern or "*"
-    if glob.startswith("/") or ".." in Path(glob).parts:
-        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"'pattern' {glob!r} leads out of the directory")
+    glob = Glob.parse(pattern or "*", recursive=recursive)
     with plain_words(target):
-        if not target.is_dir():
-            target.stat()
+        if not modes.S_ISDIR(target.stat().st_mode):
             raise refuse(target, "is not a directory")
-        found = list(islice(target.rglob(glob) if recursive else target.glob(glob), MAX_ENTRIES + 1))
-        if len(found) > MAX_ENTRIES:
-            raise refuse(target, f"has more than {MAX_ENTRIES:,} such entries; use a narrower pattern")
-        return {"path": str(target), "entries": [_entry(item) for item in sorted(found)]}
+        entries = [_entry(found) for found in find(target, glob, context.paths.may_read)]
+    return {"path": str(target), "entries": [entry for entry in entries if entry is not None]}
 
 
 @action("fs.stat", effect="pure", blocking=True)
@@ -113,73 +106,68 @@ def stat(context: ActionContext, path: PathText) -> Stat:
     target = context.paths.readable_path(path)
     with plain_words(target):
         found = target.stat()
-        return {
-            "path": str(target),
-            "size": found.st_size,
-            "modified_at": _time(found.st_mtime),
-            "is_dir": target.is_dir(),
-            "permissions": f"{found.st_mode & 0o7777:04o}",
-        }
+    return {
+        "path": str(target),
+        "size": found.st_size,
+        "modified_at": _time(found.st_mtime),
+        "is_dir": modes.S_ISDIR(found.st_mode),
+        "permissions": f"{modes.S_IMODE(found.st_mode):04o}",
+    }
 
 
 @action("fs.copy", effect="idempotent", blocking=True)
 def copy(context: ActionContext, src: PathText, dst: PathText, create_dirs: bool = False) -> Transferred:
-    """Copy a file or a directory. A file that is there is replaced, a directory is not."""
-    source = context.paths.readable_path(src)
-    target = _target(context, source, dst)
+    """Copy a file or a directory. A file that is there is replaced, a directory that is there is filled up."""
+    source = context.paths.readable_tree(src)
     with plain_words(source):
-        source.stat()
+        size, is_dir = trees.total_size(source), source.is_dir()
+    target = _target(context, source, dst, is_dir=is_dir)
     with plain_words(target):
         make_parent(target, create=create_dirs)
-        copy_tree(source, target)
-        return _transferred(source, target)
+        trees.copy(source, target)
+    return {"src": str(source), "dst": str(target), "size": size, "is_dir": is_dir}
 
 
 @action("fs.move", effect="external", blocking=True)
 def move(context: ActionContext, src: PathText, dst: PathText, create_dirs: bool = False) -> Transferred:
-    """Move a file or a directory. A file that is there is replaced, a directory is not."""
-    source = _unfollowed(context, src)
-    target = _target(context, source, dst)
+    """Move a file, a link or a directory. A file that is there is replaced, a directory is not."""
+    source = context.paths.removable_path(src)
     with plain_words(source):
-        source.lstat()
+        size, is_dir = trees.total_size(source), modes.S_ISDIR(source.lstat().st_mode)
+    target = _target(context, source, dst, is_dir=is_dir)
     with plain_words(target):
         make_parent(target, create=create_dirs)
-        if target.is_dir():
-            raise refuse(target, "already exists", ErrorCode.CONFLICT)
-        shutil.move(source, target)
-        return _transferred(source, target)
+        if target.exists():
+            if is_dir or target.is_dir():
+                raise refuse(target, "already exists; name a path that does not", ErrorCode.CONFLICT)
+            require_regular(target, target.stat().st_mode)
+        trees.move(source, target)
+    return {"src": str(source), "dst": str(target), "size": size, "is_dir": is_dir}
 
 
-def _unfollowed(context: ActionContext, path: str) -> Path:
-    """The path itself where it is a link: what is removed is the link, not what it leads to."""
-    written = Path(path).expanduser()
-    if written.name in ("", "..") or not written.is_symlink():
-        return context.paths.writable_path(path)
-    return context.paths.writable_path(str(written.parent)) / written.name
-
-
-def _target(context: ActionContext, source: Path, dst: str) -> Path:
-    """Where to; a directory that exists takes the source in under its own name."""
+def _target(context: ActionContext, source: Path, dst: str, *, is_dir: bool) -> Path:
+    """Where to; a directory that exists takes a file in under its own name."""
     target = context.paths.writable_path(dst)
-    if target.is_dir() and not source.is_dir():
-        target = context.paths.writable_path(str(target / source.name))
+    with plain_words(target):
+        inside = target.is_dir() and not is_dir
+    target = context.paths.writable_tree(str(target / source.name) if inside else dst)
     if target == source or target.is_relative_to(source):
         raise refuse(target, "is the source itself or lies in it")
     return target
 
 
-def _transferred(source: Path, target: Path) -> Transferred:
-    return {"src": str(source), "dst": str(target), "size": total_size(target), "is_dir": target.is_dir()}
-
-
-def _entry(path: Path) -> Entry:
-    found = path.lstat()
+def _entry(entry: "os.DirEntry[str]") -> Entry | None:
+    """What is known about an entry, or None when it is gone by now."""
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
     return {
-        "name": path.name,
-        "path": str(path),
+        "name": entry.name,
+        "path": entry.path,
         "size": found.st_size,
         "modified_at": _time(found.st_mtime),
-        "is_dir": path.is_dir() and not path.is_symlink(),
+        "is_dir": modes.S_ISDIR(found.st_mode),
     }
 
 
@@ -193,7 +181,10 @@ def _mode(mode: int | str) -> int:
     except ValueError:
         value = -1
     if not 0 <= value <= 0o777:
-        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"'mode' {mode!r} is not a permission such as \"0644\"")
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR,
+            f"'mode' {mode!r} is not a permission; write it in quotes, as \"0644\"",
+        )
     return value
 
 

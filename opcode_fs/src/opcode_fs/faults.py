@@ -13,11 +13,14 @@ _CODES = {
     errno.EACCES: (ErrorCode.PERMISSION_DENIED, "may not be accessed by this user"),
     errno.EPERM: (ErrorCode.PERMISSION_DENIED, "may not be changed by this user"),
     errno.EROFS: (ErrorCode.PERMISSION_DENIED, "lies on a read-only file system"),
+    errno.ELOOP: (ErrorCode.PATH_DENIED, "became a link while it was looked at"),
     errno.EISDIR: (ErrorCode.VALIDATION_ERROR, "is a directory"),
+    errno.ENXIO: (ErrorCode.VALIDATION_ERROR, "is not a regular file"),
     errno.EEXIST: (ErrorCode.CONFLICT, "already exists"),
     errno.ENOTEMPTY: (ErrorCode.CONFLICT, "is a directory that is not empty; use recursive: true"),
     errno.ENAMETOOLONG: (ErrorCode.VALIDATION_ERROR, "is too long a name"),
     errno.ENOSPC: (ErrorCode.EXECUTION_ERROR, "does not fit: the disk is full"),
+    errno.EDQUOT: (ErrorCode.EXECUTION_ERROR, "does not fit: the quota is used up"),
 }
 
 

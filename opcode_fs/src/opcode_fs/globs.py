@@ -1,0 +1,116 @@
+"""Finding what a pattern means, without following links and without endless walks."""
+
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from opcode_core import ErrorCode, OpcodeError
+from opcode_fs.faults import refuse
+
+MAX_FOUND = 10_000
+MAX_LOOKED_AT = 1_000_000
+
+States = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """A pattern such as `*.json` or `logs/**/*.txt`: one expression a segment, None for `**`.
+
+    A path is read segment by segment; the state is where in the pattern the next one may stand.
+    """
+
+    segments: tuple[re.Pattern[str] | None, ...]
+
+    @classmethod
+    def parse(cls, pattern: str, *, recursive: bool) -> "Glob":
+        """A pattern relative to a directory; with `recursive`, it may begin at any depth.
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR when it leads out of the directory.
+        """
+        parts = PurePosixPath(pattern).parts
+        if pattern.startswith("/") or ".." in parts:
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR,
+                f"'pattern' {pattern!r} leads out of the directory; it is relative to 'path'",
+            )
+        wild = ("**", *parts) if recursive else parts
+        return cls(
+            tuple(None if part == "**" else re.compile(fnmatch.translate(part), re.DOTALL) for part in wild)
+        )
+
+    def start(self) -> States:
+        """Where a path may begin."""
+        return self._closed({0})
+
+    def after(self, states: States, name: str) -> States:
+        """Where the path may go on after a segment; empty when nothing below it can fit."""
+        following: set[int] = set()
+        for state in states:
+            if state == len(self.segments):
+                continue
+            segment = self.segments[state]
+            if segment is None:
+                following.add(state)
+            elif segment.match(name):
+                following.add(state + 1)
+        return self._closed(following)
+
+    def fits(self, states: States) -> bool:
+        """Whether the path may end here."""
+        return len(self.segments) in states
+
+    def goes_on(self, states: States) -> bool:
+        """Whether a longer path may fit."""
+        return any(state < len(self.segments) for state in states)
+
+    def _closed(self, states: set[int]) -> States:
+        """`**` also stands for nothing."""
+        reached = set(states)
+        for state in range(len(self.segments)):
+            if state in reached and self.segments[state] is None:
+                reached.add(state + 1)
+        return frozenset(reached)
+
+
+def find(root: Path, glob: Glob, may_read: Callable[[Path], bool]) -> list["os.DirEntry[str]"]:
+    """Entries below `root` that fit and may be read, sorted by path.
+
+    Directories below it that cannot be opened are passed over.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR when there are too many.
+    """
+    found: list[os.DirEntry[str]] = []
+    looked_at = 0
+    pending = [(root, glob.start())]
+    while pending:
+        directory, states = pending.pop()
+        for entry in _scan(directory, required=directory is root):
+            looked_at += 1
+            if looked_at > MAX_LOOKED_AT:
+                raise refuse(root, f"holds more than {MAX_LOOKED_AT:,} entries; list a directory in it")
+            path = Path(entry.path)
+            after = glob.after(states, entry.name)
+            if not after or not may_read(path):
+                continue
+            if glob.fits(after):
+                found.append(entry)
+                if len(found) > MAX_FOUND:
+                    raise refuse(root, f"has more than {MAX_FOUND:,} such entries; use a narrower 'pattern'")
+            if glob.goes_on(after) and entry.is_dir(follow_symlinks=False):
+                pending.append((path, after))
+    return sorted(found, key=lambda entry: Path(entry.path))
+
+
+def _scan(directory: Path, *, required: bool) -> Iterator["os.DirEntry[str]"]:
+    try:
+        with os.scandir(directory) as entries:
+            yield from entries
+    except (PermissionError, FileNotFoundError, NotADirectoryError):
+        if required:
+            raise
