@@ -39,7 +39,7 @@ def loads(body: bytes | str) -> Any:
     except orjson.JSONDecodeError:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
 
@@ -69,6 +69,13 @@ def _holds_non_finite(value: Any) -> bool:
         elif isinstance(item, list | tuple):
             pending.extend(item)
     return False
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:

@@ -18,12 +18,12 @@ def parse_duration(value: Any) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f'expected a duration such as "30s" or a number of seconds, got {value!r}')
-    seconds = _read(value.strip()) if isinstance(value, str) else float(value)
-    if not math.isfinite(seconds) or seconds < 0:
+    seconds = _read(value.strip()) if isinstance(value, str) else value
+    if not 0 <= seconds < math.inf:
         raise ValueError(f"a duration cannot be negative or infinite, got {value!r}")
     if seconds > _LONGEST:
         raise ValueError(f"a duration of more than a hundred years, {value!r}, is surely a mistake")
-    return seconds
+    return float(seconds)
 
 
 def _read(text: str) -> float:

@@ -135,6 +135,8 @@ def _json_fault(source: str | bytes, error: Exception) -> str:
 def _check_nesting(raw: dict[str, Any]) -> None:
     """Blocks within blocks are bounded before anything recursive looks at them."""
     pending: list[tuple[Any, str, int]] = [(raw.get("steps"), "steps", 1)]
+    for hook in ("on_complete", "on_error"):
+        pending.extend((inner, f"{hook}.{key}", 2) for key, inner in _blocks(raw.get(hook)))
     steps = 0
     while pending:
         block, where, depth = pending.pop()
@@ -150,37 +152,43 @@ def _check_nesting(raw: dict[str, Any]) -> None:
             )
         for index, step in enumerate(block if isinstance(block, list) else ()):
             steps += 1
-            config = step.get("config") if isinstance(step, dict) else None
-            if isinstance(config, dict):
-                at = f"{where}[{index}].config"
-                pending.extend((inner, f"{at}.{key}", depth + 1) for key, inner in _blocks(config))
+            pending.extend((inner, f"{where}[{index}].{key}", depth + 1) for key, inner in _blocks(step))
     if steps > MAX_STEPS:
         raise InvalidDefinition(
             [Issue("steps", f"{steps:,} steps; at most {MAX_STEPS:,} are allowed", "use a loop")]
         )
 
 
-def _blocks(config: dict[str, Any]) -> list[tuple[str, Any]]:
+def _blocks(step: Any) -> list[tuple[str, Any]]:
+    """What may be the blocks inside `step`, if it is one, and where in it they stand."""
+    config = step.get("config") if isinstance(step, dict) else None
+    if not isinstance(config, dict):
+        return []
     branches = config.get("branches")
-    found = [("body", config.get("body")), ("default", config.get("default"))]
+    found = [("config.body", config.get("body")), ("config.default", config.get("default"))]
     if isinstance(branches, dict):
-        found.extend((f"branches.{name}", block) for name, block in branches.items())
+        found.extend((f"config.branches.{name}", block) for name, block in branches.items())
     if isinstance(branches, list):
-        found.extend((f"branches[{i}]", block) for i, block in enumerate(branches))
+        found.extend((f"config.branches[{i}]", block) for i, block in enumerate(branches))
     return found
 
 
-def _without_extensions(value: Any, *, free: bool = False) -> Any:
-    """A copy without the `x-` keys of the model's own objects; what users put into free fields stays."""
-    if free:
-        return value
+def _without_extensions(value: Any) -> Any:
+    """A copy without the `x-` keys of the model's own objects; what users put into free fields stays,
+    and so do the names that they give to branches."""
     if isinstance(value, dict):
         return {
-            key: _without_extensions(item, free=key in _FREE)
+            key: item if key in _FREE else _inside_branches(item) if key == "branches" else _without_extensions(item)
             for key, item in value.items()
             if not key.startswith("x-")
         }
     return [_without_extensions(item) for item in value] if isinstance(value, list) else value
+
+
+def _inside_branches(branches: Any) -> Any:
+    if isinstance(branches, dict):
+        return {name: _without_extensions(block) for name, block in branches.items()}
+    return _without_extensions(branches)
 
 
 _FREE = frozenset(
@@ -246,7 +254,7 @@ def _known_fields(location: tuple[Any, ...]) -> set[str]:
     for index, part in enumerate(location[:-1]):
         if _is_tag(location, index):
             model = _STEP_MODELS[part]
-        elif part == "config":
+        elif part == "config" and "config" in model.model_fields:  # a branch may be named so too
             model = model.model_fields["config"].annotation or model
         elif part in ("retry", "on_error") and model is not d.Definition:
             model = d.Retry if part == "retry" else d.OnError

@@ -13,6 +13,7 @@ from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
 from opcode_core.suggestions import did_you_mean
 from opcode_core.templates import Getter, Surroundings, compile_expression, compile_template
+from opcode_core.validation import check_json
 
 DEFAULT_MAX_ITER = 1000
 
@@ -112,13 +113,16 @@ def _over(bench: Workbench, over: Any, around: Surroundings) -> Getter:
     text = over.strip()
     if "${{" in text:
         return compile_template(text, around).render
-    if text.startswith(("jq:", ".")) or (text.startswith("[") and "|" in text):
-        return _evaluated(bench, "jq", text.removeprefix("jq:").strip())
     if text.startswith("["):
         try:
-            return compile_template(loads(text), around).render
+            items = loads(text)
         except ValueError:
-            pass  # a list in CEL, as [inputs.a, inputs.b]
+            pass  # a list in CEL, as [inputs.a, inputs.b], or a jq program
+        else:
+            check_json(items)
+            return compile_template(items, around).render
+    if text.startswith(("jq:", ".")) or (text.startswith("[") and "|" in text):
+        return _evaluated(bench, "jq", text.removeprefix("jq:").strip())
     if bench.cel is None:
         return compile_expression(text, around)
     return _evaluated(bench, "cel", text)

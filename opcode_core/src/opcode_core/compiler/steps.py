@@ -123,8 +123,8 @@ def _action_call(
 
 def _hangs_on_template(issue: Issue, params: Mapping[str, Any], path: str) -> bool:
     """Whether the value that an issue is about holds a template, so that only the call can tell."""
-    if "missing" in issue.message or "unknown param" in issue.message:
-        return False
+    if issue.message.endswith(" is missing") or issue.message.startswith("unknown param"):
+        return False  # about a key, and keys hold no templates
     value: Any = params
     for part in re.findall(r"[^.\[\]]+", issue.path[len(path) :]):
         try:
