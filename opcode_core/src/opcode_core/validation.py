@@ -178,7 +178,11 @@ def _without_extensions(value: Any) -> Any:
     and so do the names that they give to branches."""
     if isinstance(value, dict):
         return {
-            key: item if key in _FREE else _inside_branches(item) if key == "branches" else _without_extensions(item)
+            key: item
+            if key in _FREE
+            else _inside_branches(item)
+            if key == "branches"
+            else _without_extensions(item)
             for key, item in value.items()
             if not key.startswith("x-")
         }
