@@ -87,6 +87,10 @@ def test_what_cannot_be_decoded_is_refused_with_the_reason(encoding: str, data: 
     assert refused.value.code is ErrorCode.VALIDATION_ERROR
 
 
+def test_base64_may_be_broken_into_lines_as_programs_write_it():
+    assert call(actions.decode, data="aGVs\r\nbG8=\n")["result"] == "hello"
+
+
 def test_half_a_surrogate_pair_has_no_bytes():
     with pytest.raises(OpcodeError, match="'data' holds half a surrogate pair at character 1"):
         call(actions.hash_, data="a\ud800")

@@ -96,8 +96,8 @@ def _bytes(text: str, param: str) -> bytes:
 
 
 def _base64(text: str, alphabet: bytes | None) -> bytes:
-    """With or without padding, but nothing that is not of the alphabet."""
-    raw = text.encode("ascii")
+    """With or without padding and line breaks, but nothing else that is not of the alphabet."""
+    raw = b"".join(text.encode("ascii").split())
     return base64.b64decode(raw + b"=" * (-len(raw) % 4), altchars=alphabet, validate=True)
 
 

@@ -39,9 +39,7 @@ class Glob:
                 f"'pattern' {pattern!r} leads out of the directory; it is relative to 'path'",
             )
         wild = ("**", *parts) if recursive else parts
-        return cls(
-            tuple(None if part == "**" else re.compile(fnmatch.translate(part), re.DOTALL) for part in wild)
-        )
+        return cls(tuple(None if part == "**" else re.compile(fnmatch.translate(part)) for part in wild))
 
     def start(self) -> States:
         """Where a path may begin."""

@@ -104,7 +104,9 @@ def _copy_entry(source: Path, target: Path) -> None:
     with original, replacing(target) as new:
         shutil.copyfileobj(original, new)
         new.flush()
-        shutil.copystat(source, new.name)
+        found = os.fstat(original.fileno())
+        os.fchmod(new.fileno(), found.st_mode & 0o777)
+        os.utime(new.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def _copy_link(source: Path, target: Path) -> None:

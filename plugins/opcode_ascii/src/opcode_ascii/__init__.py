@@ -1,1 +1,5 @@
-"""Diagrams for terminals: the renderer `ascii`."""
+"""Workflows drawn as text."""
+
+from opcode_ascii.renderer import AsciiRenderer
+
+__all__ = ["AsciiRenderer"]

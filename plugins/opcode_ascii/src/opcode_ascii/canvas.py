@@ -1,101 +1,73 @@
-"""A grid on which text and lines are put; lines know where they meet and where they only cross."""
+"""A grid of terminal cells to draw on."""
 
-from collections import defaultdict
-
-from opcode_ascii.picture import Picture
-from opcode_ascii.text import char_width
-
-NORTH, EAST, SOUTH, WEST = 1, 2, 4, 8
-_ACROSS, _DOWN = EAST | WEST, NORTH | SOUTH
-_LINES = {
-    NORTH: "│",
-    SOUTH: "│",
-    _DOWN: "│",
-    EAST: "─",
-    WEST: "─",
-    _ACROSS: "─",
-    SOUTH | EAST: "┌",
-    SOUTH | WEST: "┐",
-    NORTH | EAST: "└",
-    NORTH | WEST: "┘",
-    _DOWN | EAST: "├",
-    _DOWN | WEST: "┤",
-    _ACROSS | SOUTH: "┬",
-    _ACROSS | NORTH: "┴",
-    _ACROSS | _DOWN: "┼",
-}
-_DASHED = {_DOWN: "╎", NORTH: "╎", SOUTH: "╎", _ACROSS: "╌", EAST: "╌", WEST: "╌"}
+from opcode_ascii.glyphs import Arms, Weight, glyph, joined
+from opcode_ascii.text import clusters
 
 
 class Canvas:
-    """Rows and columns from the upper left; it grows as it is drawn on."""
+    """A cell holds a visible character or the arms of lines; the cell after a wide character holds ""."""
 
-    def __init__(self) -> None:
-        self._text: dict[tuple[int, int], str] = {}
-        self._lines: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-        self._dashed: set[int] = set()
+    __slots__ = ("_rows", "height", "width")
 
-    def put(self, piece: Picture, top: int, left: int) -> None:
-        """A picture with its upper left corner there."""
-        for offset, row in enumerate(piece.rows):
-            self.write(row, top + offset, left)
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self._rows: list[list[str | Arms]] = [[" "] * width for _ in range(height)]
 
-    def write(self, text: str, row: int, column: int) -> None:
-        """A line of text; spaces cover nothing."""
-        for char in text:
-            columns = char_width(char)
-            if columns == 0:
-                before = (row, column - 1) if self._text.get((row, column - 1)) else (row, column - 2)
-                self._text[before] = self._text.get(before, "") + char
-                continue
-            if char != " ":
-                self._text[row, column] = char
-                if columns == 2:
-                    self._text[row, column + 1] = ""
-            column += columns
+    def __str__(self) -> str:
+        return "\n".join("".join(map(_shown, row)).rstrip() for row in self._rows)
 
-    def is_free(self, row: int, column: int, columns: int) -> bool:
-        """Whether nothing stands in that stretch."""
-        stretch = [(row, column + offset) for offset in range(columns)]
-        return not any(cell in self._text or cell in self._lines for cell in stretch)
+    def is_blank(self, x: int, y: int, length: int) -> bool:
+        """Whether the `length` cells from here on are inside and empty."""
+        return x >= 0 and x + length <= self.width and self._rows[y][x : x + length] == [" "] * length
 
-    def dash(self, net: int) -> None:
-        """Draw that net's lines dashed."""
-        self._dashed.add(net)
+    def text(self, x: int, y: int, text: str) -> None:
+        """Write over what is there."""
+        row = self._rows[y]
+        for cluster, columns in clusters(text):
+            if x < 0 or x + columns > self.width:
+                return
+            row[x] = cluster
+            row[x + 1 : x + columns] = [""] * (columns - 1)
+            x += columns
 
-    def down(self, column: int, top: int, bottom: int, net: int) -> None:
-        """A vertical line from the middle of row `top` to that of row `bottom`."""
-        for row in range(top, bottom + 1):
-            ends = (NORTH if row > top else 0) | (SOUTH if row < bottom else 0)
-            self._join(row, column, ends, net)
+    def clear(self, x: int, y: int, length: int) -> None:
+        """Make cells empty again."""
+        self._rows[y][x : x + length] = [" "] * length
 
-    def across(self, row: int, left: int, right: int, net: int) -> None:
-        """A horizontal line from the middle of column `left` to that of column `right`."""
-        for column in range(left, right + 1):
-            ends = (WEST if column > left else 0) | (EAST if column < right else 0)
-            self._join(row, column, ends, net)
+    def mark(self, x: int, y: int, char: str) -> None:
+        """Put one narrow character over what is there."""
+        self._rows[y][x] = char
 
-    def text(self) -> str:
-        """All of it, without spaces at the ends of rows."""
-        cells = {**{place: self._line(nets) for place, nets in self._lines.items()}, **self._text}
-        rows: list[list[str]] = [[] for _ in range(max((row for row, _ in cells), default=-1) + 1)]
-        for (row, column), char in sorted(cells.items()):
-            line = rows[row]
-            line.extend(" " * (column - len(line)))
-            line.append(char)
-        return "\n".join("".join(line).rstrip() for line in rows)
+    def horizontal(self, left: int, right: int, y: int, weight: Weight = Weight.LIGHT) -> None:
+        """A line from column `left` to column `right`, joined to the lines that it meets."""
+        for x in range(left, right + 1):
+            self._join(x, y, (0, 0, weight if x > left else 0, weight if x < right else 0))
 
-    def _join(self, row: int, column: int, ends: int, net: int) -> None:
-        cell = self._lines[row, column]
-        cell[net] = cell.get(net, 0) | ends
+    def vertical(self, x: int, top: int, bottom: int, weight: Weight = Weight.LIGHT) -> None:
+        """A line from row `top` to row `bottom`, joined to the lines that it meets."""
+        for y in range(top, bottom + 1):
+            self._join(x, y, (weight if y > top else 0, weight if y < bottom else 0, 0, 0))
 
-    def _line(self, nets: dict[int, int]) -> str:
-        masks = set(nets.values())
-        if len(nets) > 1 and masks == {_ACROSS, _DOWN}:
-            return "│"  # different nets that only cross
-        mask = 0
-        for ends in masks:
-            mask |= ends
-        if self._dashed.issuperset(nets) and mask in _DASHED:
-            return _DASHED[mask]
-        return _LINES.get(mask, " ")
+    def frame(self, left: int, top: int, right: int, bottom: int, weight: Weight = Weight.LIGHT) -> None:
+        """A rectangle; the corners given are part of it."""
+        self.horizontal(left, right, top, weight)
+        self.horizontal(left, right, bottom, weight)
+        self.vertical(left, top, bottom, weight)
+        self.vertical(right, top, bottom, weight)
+
+    def paste(self, other: "Canvas", x: int, y: int) -> None:
+        """Put the whole of `other` here, its upper left corner at (x, y)."""
+        for offset, row in enumerate(other._rows):
+            self._rows[y + offset][x : x + other.width] = row
+
+    def _join(self, x: int, y: int, arms: Arms) -> None:
+        there = self._rows[y][x]
+        if not isinstance(there, str):
+            self._rows[y][x] = joined(there, arms)
+        elif there == " ":
+            self._rows[y][x] = arms
+
+
+def _shown(cell: str | Arms) -> str:
+    return cell if isinstance(cell, str) else glyph(cell)

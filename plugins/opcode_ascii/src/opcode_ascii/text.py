@@ -1,47 +1,86 @@
-"""Text in columns: how wide it is on a terminal, and cut to fit."""
+"""Any text as terminal columns: made harmless, measured, shortened."""
 
 import unicodedata
 from functools import lru_cache
 
-
-def clean(text: str) -> str:
-    """One line without control characters, so that a label can neither move the cursor nor colour it."""
-    spaced = " ".join(text.split())
-    return "".join(char if char.isprintable() and not _is_joined(char) else "·" for char in spaced)
+ELLIPSIS = "…"
+_LONGEST = 2000
+_LARGEST_CLUSTER = 8
+_SPACE = (" ", 1)
 
 
 @lru_cache(maxsize=4096)
+def clusters(text: str) -> tuple[tuple[str, int], ...]:
+    """What a terminal draws for `text`, one visible character at a time, each with its width in columns.
+
+    White space becomes single spaces. Other control characters become their pictures (ESC is `␛`), so
+    nothing in the text can move the cursor. Invisible format characters (direction marks, joiners,
+    variation selectors, marks on nothing) go, because terminals disagree about their effect on the width.
+    """
+    text = text[:_LONGEST]
+    if text.isascii() and text.isprintable():
+        return tuple((char, 1) for char in " ".join(text.split()))
+    from wcwidth import iter_graphemes, wcswidth
+
+    found: list[tuple[str, int]] = []
+    for cluster in iter_graphemes("".join(map(_visible, text))):
+        shown = cluster[:_LARGEST_CLUSTER]
+        columns = wcswidth(shown)
+        if columns > 0 and (shown != " " or (found and found[-1] != _SPACE)):
+            found.append((shown, columns))
+    return tuple(found[:-1] if found and found[-1] == _SPACE else found)
+
+
+def _visible(char: str) -> str:
+    if char.isspace():
+        return " "
+    code = ord(char)
+    match unicodedata.category(char):
+        case "Cc":
+            return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "�"
+        case "Cs":
+            return "�"
+        case "Cf":
+            return ""
+    return "" if 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF else char
+
+
 def width(text: str) -> int:
-    """Columns that `text` takes: two for wide characters, none for combining ones."""
-    return sum(char_width(char) for char in text)
+    """Columns that `text` takes."""
+    return sum(columns for _, columns in clusters(text))
 
 
-def char_width(char: str) -> int:
-    """Columns of one character."""
-    if char.isascii():
-        return 1
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+def plain(text: str) -> str:
+    """`text` as it is shown when there is room for all of it."""
+    return "".join(cluster for cluster, _ in clusters(text))
 
 
-def fit(text: str, columns: int) -> str:
-    """`text`, cut with an ellipsis when it is wider than `columns`."""
-    if width(text) <= columns:
-        return text
-    cut = ""
-    for char in text:
-        if width(cut) + char_width(char) > columns - 1:
+def shorten(text: str, room: int) -> str:
+    """`text` in at most `room` columns, cut at its end."""
+    return _cut(text, room, tail=0)
+
+
+def shorten_name(text: str, room: int) -> str:
+    """`text` in at most `room` columns, cut in its middle: names often differ only at the end."""
+    return _cut(text, room, tail=(room - 1) // 3)
+
+
+def _cut(text: str, room: int, tail: int) -> str:
+    pieces = clusters(text)
+    if sum(columns for _, columns in pieces) <= room:
+        return "".join(cluster for cluster, _ in pieces)
+    if room < 1:
+        return ""
+    last = _take(tuple(reversed(pieces)), tail)
+    first = _take(pieces, room - 1 - tail)
+    return "".join(first).rstrip() + ELLIPSIS + "".join(reversed(last)).lstrip()
+
+
+def _take(pieces: tuple[tuple[str, int], ...], room: int) -> list[str]:
+    taken = []
+    for cluster, columns in pieces:
+        room -= columns
+        if room < 0:
             break
-        cut += char
-    return f"{cut}…" if columns > 0 else ""
-
-
-def pad(text: str, columns: int) -> str:
-    """`text` with spaces up to `columns`."""
-    return text + " " * (columns - width(text))
-
-
-def _is_joined(char: str) -> bool:
-    """Joiners and variation selectors, whose width terminals do not agree on."""
-    return unicodedata.category(char) == "Cf" or char in "\ufe0e\ufe0f"
+        taken.append(cluster)
+    return taken

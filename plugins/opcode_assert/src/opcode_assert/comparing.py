@@ -1,48 +1,86 @@
 """Deep equality as JSON means it, and where two values first differ."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-
-def first_difference(expected: Any, actual: Any, path: str = "$") -> tuple[str, Any, Any] | None:
-    """Path and both values where they first differ, or None. 1 equals 1.0, but true does not equal 1."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        return _in_objects(expected, actual, path)
-    if isinstance(expected, list) and isinstance(actual, list):
-        return _in_lists(expected, actual, path)
-    same_kind = isinstance(expected, bool) == isinstance(actual, bool)
-    return None if same_kind and expected == actual else (path, expected, actual)
-
-
-def _in_objects(expected: dict[str, Any], actual: dict[str, Any], path: str) -> tuple[str, Any, Any] | None:
-    for key in sorted(expected.keys() | actual.keys()):
-        where = f"{path}.{key}"
-        if key not in actual:
-            return where, expected[key], MISSING
-        if key not in expected:
-            return where, MISSING, actual[key]
-    for key, value in expected.items():
-        found = first_difference(value, actual[key], f"{path}.{key}")
-        if found:
-            return found
-    return None
-
-
-def _in_lists(expected: list[Any], actual: list[Any], path: str) -> tuple[str, Any, Any] | None:
-    for index, (left, right) in enumerate(zip(expected, actual, strict=False)):
-        found = first_difference(left, right, f"{path}[{index}]")
-        if found:
-            return found
-    if len(expected) > len(actual):
-        return f"{path}[{len(actual)}]", expected[len(actual)], MISSING
-    if len(actual) > len(expected):
-        return f"{path}[{len(expected)}]", MISSING, actual[len(expected)]
-    return None
+from opcode_assert.showing import shown
 
 
 class _Missing:
-    def __repr__(self) -> str:
-        return "nothing"
+    """Stands for a value that is not there."""
 
 
 MISSING = _Missing()
-"""Stands for a value that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two values first differ, and what stands there on each side."""
+
+    path: str
+    expected: Any
+    actual: Any
+
+    def __str__(self) -> str:
+        where = "" if self.path == "$" else f" at {self.path}"
+        return f"expected {_side(self.expected)}, got {_side(self.actual)}{where}"
+
+
+def first_difference(expected: Any, actual: Any) -> Difference | None:
+    """Where two values first differ, or None. 1 equals 1.0, but true does not equal 1."""
+    pending = [("$", expected, actual)]
+    while pending:
+        path, left, right = pending.pop()
+        if isinstance(left, dict) and isinstance(right, dict):
+            pending.extend(reversed(list(_in_objects(path, left, right))))
+        elif isinstance(left, list) and isinstance(right, list):
+            pending.extend(reversed(list(_in_lists(path, left, right))))
+        elif isinstance(left, bool) != isinstance(right, bool) or left != right:
+            return Difference(path, left, right)
+    return None
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Deep equality."""
+    return first_difference(left, right) is None
+
+
+def hashable(value: Any) -> Any:
+    """A stand-in that is equal to another's exactly when the values are equal, and can be in a set."""
+    if isinstance(value, dict):
+        return "object", frozenset((key, hashable(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return "array", tuple(hashable(item) for item in value)
+    return ("boolean", value) if isinstance(value, bool) else value
+
+
+def _in_objects(path: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Both sides of each key, those first that only one of them has."""
+    for key, value in left.items():
+        if key not in right:
+            yield path + _step(key), value, MISSING
+    for key, value in right.items():
+        if key not in left:
+            yield path + _step(key), MISSING, value
+    for key, value in left.items():
+        if key in right:
+            yield path + _step(key), value, right[key]
+
+
+def _in_lists(path: str, left: list[Any], right: list[Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Both sides of each place."""
+    for index in range(max(len(left), len(right))):
+        yield (
+            f"{path}[{index}]",
+            left[index] if index < len(left) else MISSING,
+            right[index] if index < len(right) else MISSING,
+        )
+
+
+def _step(key: str) -> str:
+    return f".{key}" if key.replace("-", "_").isidentifier() else f"[{shown(key)}]"
+
+
+def _side(value: Any) -> str:
+    return "nothing" if value is MISSING else shown(value)

@@ -12,9 +12,7 @@ async def evaluate(
     context: ActionContext,
     expression: Annotated[str, Field(min_length=1)],
     data: Any = None,
-    engine: Annotated[
-        str | None, Field(description="cel, jq, python or any installed; python by default")
-    ] = None,
+    engine: Annotated[str, Field(description="python, cel, jq or any other that is installed")] = "python",
 ) -> dict[str, Any]:
     """Evaluate an expression over the step's scope and `data`."""
     return {"result": await context.run.evaluate(engine, expression, data)}
