@@ -39,7 +39,7 @@ def everything():
 
 def test_an_outline_without_a_run():
     made = outline(everything(), "t")
-    assert [node.id for node in made.nodes][0::10] == ["start", "end"]
+    assert [node.id for node in made.nodes][0::10] == ["(start)", "(end)"]
     by_id = {node.id: node for node in made.nodes}
     assert by_id["c"].detail == "inputs.x > 1"
     assert [lane.label for lane in by_id["c"].lanes] == ["true", "default"]
@@ -55,8 +55,8 @@ def test_an_outline_without_a_run():
     edges = {(edge.source, edge.target): edge.kind for edge in made.edges}
     assert edges["a", "f"] == "fallback"
     assert edges["f", "c"] == "normal"
-    assert ("start", "a") in edges
-    assert ("c", "end") in edges
+    assert ("(start)", "a") in edges
+    assert ("c", "(end)") in edges
 
 
 def test_an_outline_of_a_run():
@@ -153,3 +153,8 @@ def test_the_log_goes_to_standard_error(capsys):
         assert json.loads(capsys.readouterr().err)["message"] == "hello"
     finally:
         logger.handlers[:], logger.level, logger.propagate = before
+
+
+def test_steps_named_start_and_end_are_not_the_start_and_the_end():
+    made = outline(plan(step("end"), step("start", depends_on=["end"])), "t")
+    assert [node.id for node in made.nodes] == ["(start)", "end", "start", "(end)"]

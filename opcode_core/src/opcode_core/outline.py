@@ -19,7 +19,7 @@ from opcode_core.plan import (
 )
 from opcode_core.state import PENDING, SKIPPED, STEP_ENDED, RunState, StepState
 
-START, END = "start", "end"
+START, END = "(start)", "(end)"  # no step can have these ids
 _KINDS: dict[str, NodeKind] = {
     "action": "action",
     "condition": "condition",

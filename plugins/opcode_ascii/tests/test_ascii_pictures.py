@@ -9,7 +9,7 @@ import pytest
 from wcwidth import wcswidth
 
 from opcode_ascii.renderer import AsciiRenderer
-from opcode_core import Diagram, Edge, Lane, Node
+from opcode_core import Diagram, Edge, Lane, Node, OpcodeError
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -308,3 +308,8 @@ def test_the_plugin_offers_it():
 
     (renderer,) = opcode_diagram_renderers()
     assert (renderer.format, renderer.media_type) == ("ascii", "text/plain; charset=utf-8")
+
+
+def test_two_nodes_of_one_id_are_refused():
+    with pytest.raises(OpcodeError, match="two nodes 'start'; rename the step"):
+        AsciiRenderer().render(diagram(["start"]))

@@ -6,8 +6,8 @@ from itertools import pairwise
 from opcode_ascii.layers import GAP
 from opcode_ascii.seats import Seat, Seating, Wire
 
-_SWEEPS = 12
-_TRUNK_STAYS_STRAIGHT = 8.0
+_SWEEPS = 24
+_TRUNK_STAYS_STRAIGHT = 20.0
 _LINE_STAYS_STRAIGHT = 3.0
 _TRUNK_PULLS = 0.2
 _INERTIA = 0.05

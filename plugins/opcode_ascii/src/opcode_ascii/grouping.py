@@ -10,7 +10,7 @@ from opcode_ascii.graph import Graph, Link
 from opcode_ascii.grid import Grid
 from opcode_ascii.series import Series
 from opcode_ascii.shapes import Shape
-from opcode_core import Diagram, Lane, Node
+from opcode_core import Diagram, ErrorCode, Lane, Node, OpcodeError
 
 _MANY = 60  # steps: from here on, steps in a row become lines of a table
 _SHORTEST_SERIES = 2
@@ -21,9 +21,18 @@ Side = frozenset[tuple[int, str, bool]]
 
 
 def graph_of(diagram: Diagram, page: int) -> Graph:
-    """The shapes and links of `diagram`; steps that would not fit side by side into `page` are grouped."""
+    """The shapes and links of `diagram`; steps that would not fit side by side into `page` are grouped.
+
+    Raises:
+        OpcodeError: when two nodes have the same id, because the edges are then ambiguous.
+    """
     many = _count(diagram.nodes) > _MANY
     place = {node.id: i for i, node in enumerate(diagram.nodes)}
+    if len(place) < len(diagram.nodes):
+        twice = next(node.id for i, node in enumerate(diagram.nodes) if place[node.id] != i)
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR, f"the diagram has two nodes '{twice}'; rename the step of that id"
+        )
     links = list(
         dict.fromkeys(
             Link(place[edge.source], place[edge.target], edge.label, edge.kind == "fallback")
