@@ -43,7 +43,7 @@ def action(
             description=_first_paragraph(function),
             effect=effect,
             params_schema=signature.params_schema(name),
-            output_schema=signature.output_schema(output),
+            output_schema=signature.output_schema(name, output),
             call=signature.caller(),
             is_async=inspect.iscoroutinefunction(function),
             blocking=blocking,
@@ -59,10 +59,15 @@ class _Signature:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.hints = get_type_hints(function, include_extras=True)
+        try:
+            self.hints = get_type_hints(function, include_extras=True)
+        except NameError as error:
+            raise TypeError(f"{function.__qualname__}: an annotation cannot be read: {error}") from error
         self.parameters = inspect.signature(function).parameters
         self.context = next((n for n in self.parameters if self.hints.get(n) is ActionContext), None)
-        positional = [p.name for p in self.parameters.values() if p.kind is p.POSITIONAL_ONLY]
+        positional = [
+            p.name for p in self.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)
+        ]
         if positional:
             raise TypeError(
                 f"{function.__qualname__}: params are passed by name, so {positional} cannot be positional-only"
@@ -86,21 +91,18 @@ class _Signature:
         # A TypedDict, not a model: its keys may have any name, also those that a model has for itself.
         params: Any = TypedDict("Params", fields)  # type: ignore[misc]
         params.__pydantic_config__ = ConfigDict(extra=extra)  # type: ignore[attr-defined]
-        try:
-            schema = _tidy(TypeAdapter(params).json_schema())
-        except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
-            raise TypeError(f"the params of action {name!r} cannot be described in JSON: {error}") from error
+        schema = _schema_of(params, f"the params of action {name!r}")
         schema.setdefault("properties", {})
         for key, default in defaults.items():
             schema["properties"][key]["default"] = default
         schema["additionalProperties"] = extra == "allow"
         return schema
 
-    def output_schema(self, declared: Any) -> Mapping[str, Any]:
+    def output_schema(self, name: str, declared: Any) -> Mapping[str, Any]:
         annotation = declared if declared is not None else self.hints.get("return", Any)
         if annotation is Any:
             return {}
-        return _tidy(TypeAdapter(annotation).json_schema())
+        return _schema_of(annotation, f"the output of action {name!r}")
 
     def caller(self) -> Call:
         function, context = self.function, self.context
@@ -109,7 +111,11 @@ class _Signature:
         return lambda params, given: function(**params, **{context: given})
 
 
-def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+def _schema_of(kind: Any, what: str) -> dict[str, Any]:
+    try:
+        schema = TypeAdapter(kind).json_schema()
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise TypeError(f"{what} cannot be described in JSON: {error}") from error
     schema.pop("title", None)
     for value in schema.get("properties", {}).values():
         value.pop("title", None)

@@ -26,17 +26,20 @@ class Graph:
                 children[other].append(index)
         return tuple(tuple(found) for found in children)
 
-    def is_before(self, earlier: int, later: int) -> bool:
-        """Whether `later` waits for `earlier`, directly or not."""
-        pending, seen = [later], {later}
-        while pending:
-            before = self.waits[pending.pop()]
-            if earlier in before:
-                return True
-            fresh = [index for index in before if index not in seen]
-            seen.update(fresh)
-            pending.extend(fresh)
-        return False
+    def earlier(self) -> list[int]:
+        """For each step, all that it waits for, directly or not, as bits; there is no cycle."""
+        children, left = self.children(), [len(before) for before in self.waits]
+        earlier = [0] * len(left)
+        ready = [index for index, count in enumerate(left) if not count]
+        while ready:
+            index = ready.pop()
+            with_it = earlier[index] | 1 << index
+            for child in children[index]:
+                earlier[child] |= with_it
+                left[child] -= 1
+                if not left[child]:
+                    ready.append(child)
+        return earlier
 
 
 def build_graph(steps: Sequence[StepModel]) -> Graph:

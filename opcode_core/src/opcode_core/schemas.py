@@ -29,8 +29,6 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.schema = schema
-        self._types = _plain_properties(schema)
-        self._required = tuple(schema.get("required", ()))
 
     def accepts(self, value: dict[str, Any]) -> bool:
         """Whether it fits: at a glance where types say enough, else with the whole validator."""
@@ -40,7 +38,7 @@ class Schema:
         types = self._types
         if types is None:
             return False
-        for name in self._required:
+        for name in self.schema.get("required", ()):
             if name not in value:
                 return False
         for name, item in value.items():
@@ -53,7 +51,14 @@ class Schema:
         """Everything about `value` that the schema forbids."""
         if not self.schema:
             return []
-        return [_issue(error, path) for error in self._validator.iter_errors(value)]
+        from referencing.exceptions import Unresolvable
+
+        try:
+            return [_issue(error, path) for error in self._validator.iter_errors(value)]
+        except Unresolvable as error:
+            return [Issue(path, f"its schema refers to {shown(error.ref)}, which is not there")]
+        except RecursionError:
+            return [Issue(path, "its schema refers to itself without end")]
 
     def lacks(self) -> str | None:
         """Why this is not a schema at all, or None when it is one."""
@@ -73,6 +78,10 @@ class Schema:
             for name, prop in self.schema.get("properties", {}).items()
         }
         return {**defaults, **value}
+
+    @cached_property
+    def _types(self) -> dict[str, tuple[type, ...]] | None:
+        return _plain_properties(self.schema)
 
     @cached_property
     def _validator(self) -> Any:

@@ -1,13 +1,14 @@
 """Settings: flags over `OPCODE_*` variables over `~/.opcode/settings.json`."""
 
-import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from opcode_core.codec import loads
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.suggestions import available, did_you_mean
 
@@ -73,7 +74,7 @@ def load_settings(
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -85,7 +86,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         if name not in known and name not in LATER:
             hint = did_you_mean(name, known) or available(sorted(known))
             raise _wrong(f"{path}: unknown setting '{name}'; {hint}")
-    return {name: value for name, value in content.items() if name in known}
+    return {name: value for name, value in content.items() if name in known and value is not None}
 
 
 LATER = frozenset({"listen_addr", "base_url", "panel", "token", "http_allow_private"})
@@ -95,9 +96,13 @@ LATER = frozenset({"listen_addr", "base_url", "panel", "token", "http_allow_priv
 def _read(name: str, value: Any, source: str) -> Any:
     match name:
         case "db_path":
-            return Path(str(value))
+            if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
+                return Path(value)
+            raise _wrong(f"{source} is {value!r}; it must be the path of a file")
+        case "storage" if not isinstance(value, str):
+            raise _wrong(f"{source} is {value!r}; it must be a URL")
         case "pool_size":
-            if str(value).isdecimal() and 1 <= int(value) <= 10_000:
+            if re.fullmatch("[0-9]{1,5}", str(value)) and 1 <= int(value) <= 10_000:
                 return int(value)
             raise _wrong(f"{source} is {value!r}; it must be a number from 1 to 10000")
         case "log_level":
@@ -106,7 +111,9 @@ def _read(name: str, value: Any, source: str) -> Any:
             return _choice(str(value).lower(), ("full", "normal"), source)
         case "plugins_allow" | "plugins_deny":
             names = value.split(",") if isinstance(value, str) else value
-            return tuple(str(part).strip() for part in names if str(part).strip())
+            if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+                return tuple(name.strip() for name in names if name.strip())
+            raise _wrong(f"{source} is {value!r}; it must be a list of names")
     return str(value)
 
 

@@ -203,8 +203,11 @@ _FREE = frozenset(
 def _issue(found: Any) -> Issue:
     """One of pydantic's errors in our words."""
     location = [part for i, part in enumerate(found["loc"]) if not _is_tag(found["loc"], i)]
-    path = format_path(location)
+    of_key = location[-1:] == ["[key]"]
+    path = format_path(location[:-1] if of_key else location)
     kind, value = found["type"], found.get("input")
+    if of_key:
+        return Issue(path, f"{shown(value)} cannot be the name of a branch", "any text without '[' and ']'")
     if kind == "extra_forbidden":
         known = _known_fields(found["loc"])
         hint = did_you_mean(str(location[-1]), known) or available(sorted(known))

@@ -1,7 +1,7 @@
 """One step: its action, params, guard and policies, and the blocks that steps form."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from opcode_core import definition as d
@@ -63,12 +63,13 @@ def check_siblings(bench: Workbench, steps: Sequence[d.StepModel], path: str) ->
         first.setdefault(step.id, i)
     for i, step in enumerate(steps):
         if step.on_error is not None:
-            _check_fallback(bench, step, step.on_error, f"{path}[{i}].on_error.fallback_step", first)
+            check_fallback(bench, step, step.on_error, f"{path}[{i}].on_error.fallback_step", first)
 
 
-def _check_fallback(
-    bench: Workbench, step: d.StepModel, on_error: d.OnError, path: str, siblings: Mapping[str, int]
+def check_fallback(
+    bench: Workbench, step: d.StepModel, on_error: d.OnError, path: str, siblings: Collection[str]
 ) -> None:
+    """What stands in for a step is there, and is asked for."""
     fallback = on_error.fallback_step
     if fallback is None:
         if on_error.strategy == "fallback_step":

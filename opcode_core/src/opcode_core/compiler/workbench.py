@@ -8,12 +8,13 @@ from typing import TypeVar
 from opcode_core.compiler.catalogue import Catalogue
 from opcode_core.contracts.expression import ExpressionEngine, Program
 from opcode_core.errors import ErrorCode, OpcodeError
-from opcode_core.issues import Issue, shown
+from opcode_core.issues import InvalidDefinition, Issue, shown
 from opcode_core.references import Names
 from opcode_core.templates import Surroundings, Template
 
 T = TypeVar("T")
 
+MOST_ISSUES = 100
 _WHOLE_TEMPLATE = re.compile(r"\s*\$\{\{(.*)\}\}\s*", re.DOTALL)
 
 
@@ -48,8 +49,14 @@ class Workbench:
     def refuse(
         self, path: str, message: str, hint: str = "", code: ErrorCode = ErrorCode.VALIDATION_ERROR
     ) -> None:
-        """Note a fault."""
+        """Note a fault.
+
+        Raises:
+            InvalidDefinition: when there are more than anybody would read.
+        """
         self.issues.append(Issue(path, message, hint, code))
+        if len(self.issues) >= MOST_ISSUES:
+            raise InvalidDefinition([*self.issues, Issue("", "there may be more; these are the first")])
 
     def attempt(self, path: str, compile_: Callable[[], T]) -> T | None:
         """What `compile_` gives, or None after noting why it could not."""

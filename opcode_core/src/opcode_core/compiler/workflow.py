@@ -8,7 +8,7 @@ from typing import Any
 from opcode_core import definition as d
 from opcode_core.codec import dumps
 from opcode_core.compiler.catalogue import Catalogue
-from opcode_core.compiler.steps import check_siblings, compile_step
+from opcode_core.compiler.steps import check_fallback, check_siblings, compile_step
 from opcode_core.compiler.workbench import Place, Workbench
 from opcode_core.errors import ErrorCode
 from opcode_core.graph import Graph, build_graph, find_cycle
@@ -37,12 +37,12 @@ def make_plan(source: str | bytes | Mapping[str, Any], catalogue: Catalogue) -> 
     check_siblings(bench, definition.steps, "steps")
     graph = _graph(bench, definition.steps)
     steps = tuple(compile_step(bench, step, f"steps[{i}]", place) for i, step in enumerate(definition.steps))
-    _warn_about_order(bench, definition.steps, graph)
     output = bench.attempt("output", lambda: compile_template(definition.output, bench.around(place)))
     on_complete = _hook(bench, definition.on_complete, "on_complete", place)
     on_error = _hook(bench, definition.on_error, "on_error", place)
     if bench.issues:
         raise InvalidDefinition(bench.issues)
+    _warn_about_order(bench, definition.steps, graph)
     return Plan(
         hash=hashlib.sha256(body).hexdigest(),
         source=body,
@@ -110,6 +110,8 @@ def _hook(bench: Workbench, step: d.StepModel | None, path: str, place: Place) -
         bench.refuse(f"{path}.id", f"the id '{step.id}' is already that of a step", "give the hook its own")
     if step.depends_on:
         bench.refuse(f"{path}.depends_on", "a hook runs when everything else has ended", "remove it")
+    if step.on_error is not None:
+        check_fallback(bench, step, step.on_error, f"{path}.on_error.fallback_step", ())
     return compile_step(bench, step, path, place)
 
 
@@ -121,15 +123,16 @@ def _leaves(steps: Sequence[d.StepModel]) -> tuple[str, ...]:
 def _warn_about_order(bench: Workbench, steps: Sequence[d.StepModel], graph: Graph) -> None:
     """A step that reads another without waiting for it may come too early."""
     index = {step.id: i for i, step in enumerate(steps)}
+    earlier = graph.earlier()
     for i, step in enumerate(steps):
-        text = dumps(step.model_dump(mode="json", exclude={"depends_on", "id"}, exclude_unset=True)).decode()
+        text = dumps(step.model_dump(exclude={"depends_on", "id"}, exclude_unset=True)).decode()
         inside = _ids_inside(step)
         mentioned = dict.fromkeys(
             (dotted or quoted).split(".")[0] for dotted, quoted in _STEP_MENTION.findall(text)
         )
         for name in mentioned:
             other = index.get(name, i)
-            if other != i and name not in inside and not graph.is_before(other, i):
+            if other != i and name not in inside and not earlier[i] >> other & 1:
                 what = f"step '{step.id}' reads step '{name}' but does not wait for it"
                 bench.warnings.append(Issue(f"steps[{i}]", what, f'add "{name}" to its depends_on'))
 

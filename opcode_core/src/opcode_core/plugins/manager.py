@@ -136,16 +136,16 @@ class PluginManager:
         def failed(_: Any, entry_point: Any, error: BaseException) -> None:
             self._broken(entry_point.name, packages.get((entry_point.name, entry_point.value), ""), error)
 
-        extensions = NamedExtensionManager(
-            GROUP,
-            wanted,
-            invoke_on_load=False,
-            on_load_failure_callback=failed,
-            on_missing_entrypoints_callback=None,
-        )
-        for extension in sorted(extensions, key=lambda found: found.name):
-            package = packages.get((extension.name, extension.entry_point.value), "")
-            self.register(extension.plugin, extension.name, package)
+        for name in sorted(set(wanted)):
+            try:
+                extensions = list(NamedExtensionManager(GROUP, [name], on_load_failure_callback=failed))
+            except (AssertionError, SystemExit) as error:  # stevedore passes these on
+                package = next(package for (known, _), package in packages.items() if known == name)
+                self._broken(name, package, error)
+                continue
+            for extension in extensions:
+                package = packages.get((name, extension.entry_point.value), "")
+                self.register(extension.plugin, name, package)
 
     def _denied(self, name: str) -> bool:
         return name in self._deny or (self._allow is not None and name not in self._allow)
