@@ -151,7 +151,11 @@ def test_odd_fields_are_refused_where_they_stand(given_step: dict[str, Any], fau
 @pytest.mark.parametrize("name", ["config", "retry", "on_error", "options", "steps", "action", "loop", "0"])
 def test_a_branch_may_have_any_name_and_faults_inside_it_are_found(name: str):
     inner = {**step(), "depend_on": ["x"]}
-    condition = {"id": "c", "type": "condition", "config": {"expression": "inputs.k", "branches": {name: [inner]}}}
+    condition = {
+        "id": "c",
+        "type": "condition",
+        "config": {"expression": "inputs.k", "branches": {name: [inner]}},
+    }
     (found,) = faults(condition)
     assert found == (
         f"steps[0].config.branches.{name}[0].depend_on: "
@@ -163,7 +167,11 @@ def test_a_branch_may_have_any_name_and_faults_inside_it_are_found(name: str):
 
 @pytest.mark.parametrize("name", ["", "a[0]", "]"])
 def test_a_branch_s_name_has_no_brackets_and_is_not_empty(name: str):
-    condition = {"id": "c", "type": "condition", "config": {"expression": "inputs.k", "branches": {name: [step()]}}}
+    condition = {
+        "id": "c",
+        "type": "condition",
+        "config": {"expression": "inputs.k", "branches": {name: [step()]}},
+    }
     (found,) = issues({"steps": [condition]})
     assert found.path == f"steps[0].config.branches.{name}"
     assert found.message == f"{name!r} cannot be the name of a branch"
@@ -215,7 +223,10 @@ def test_the_error_carries_every_issue_with_its_path_for_the_wire():
     error = refused.value
     assert error.message == f"{error.issues[0]}, and 1 more"
     assert error.details["issues"] == [issue.to_dict() for issue in error.issues]
-    assert [issue["path"] for issue in error.details["issues"]] == ["steps[0].depends_on[0]", "steps[1].action"]
+    assert [issue["path"] for issue in error.details["issues"]] == [
+        "steps[0].depends_on[0]",
+        "steps[1].action",
+    ]
     assert error.code is ErrorCode.VALIDATION_ERROR
     assert not error.retryable
 
@@ -258,23 +269,59 @@ RICH: dict[str, Any] = {
     "metadata": {"any": [1]},
 }
 JUNK = st.sampled_from(
-    [None, True, 0, -1, 2**70, 1.5, "", "x", "a", "${{", "${{ }}", "${{steps}}", "a\0", "\ud800", [], {}]
-    + [[[]], {"id": "a"}, {"x-a": 1}, [{"id": "a", "action": "t.echo"}], {"type": "loop"}, "1 +", "jq:", "."]
-    + [{"$ref": "#"}, {"a": {"": []}}, float("nan"), ["${{secrets.K}}"], "loop", "fallback_step", "${{loop.x}}"]
+    [
+        None,
+        True,
+        0,
+        -1,
+        2**70,
+        1.5,
+        "",
+        "x",
+        "a",
+        "${{",
+        "${{ }}",
+        "${{steps}}",
+        "a\x00",
+        "�",
+        [],
+        {},
+        [[]],
+        {"id": "a"},
+        {"x-a": 1},
+        [{"id": "a", "action": "t.echo"}],
+        {"type": "loop"},
+        "1 +",
+        "jq:",
+        ".",
+        {"$ref": "#"},
+        {"a": {"": []}},
+        float("nan"),
+        ["${{secrets.K}}"],
+        "loop",
+        "fallback_step",
+        "${{loop.x}}",
+    ]
 )
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    entries = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     return [path, *(place for key, item in entries for place in places(item, (*path, key)))]
 
 
 PLACES = places(RICH)[1:]
-KEYS = st.sampled_from(["id", "type", "config", "params", "branches", "x-a", "\ud800", "depend_on", "a[0]", "", "0"])
+KEYS = st.sampled_from(
+    ["id", "type", "config", "params", "branches", "x-a", "\ud800", "depend_on", "a[0]", "", "0"]
+)
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from("snda"), JUNK, KEYS), min_size=1, max_size=4))
+@given(
+    st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from("snda"), JUNK, KEYS), min_size=1, max_size=4)
+)
 def test_a_valid_definition_broken_anywhere_is_refused_in_our_words_or_accepted(
     changes: list[tuple[tuple[Any, ...], str, Any, str]],
 ):

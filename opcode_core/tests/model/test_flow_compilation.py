@@ -216,9 +216,18 @@ def test_injected_data_is_null_where_a_path_leads_nowhere(path: str, value: Any)
     ("config", "fault"),
     [
         ({"prompt_context": "${{ x"}, "steps[0].config.prompt_context: '${{' is never closed"),
-        ({"prompt_context": "${{secrets.K}}"}, "steps[0].config.prompt_context: 'secrets.K' may not stand here"),
-        ({"data_inject": {"d": "secrets.K"}}, "steps[0].config.data_inject.d: 'secrets.K' may not stand here"),
-        ({"data_inject": {"d": "steps.zz"}}, "steps[0].config.data_inject.d: 'steps.zz': there is no step 'zz'"),
+        (
+            {"prompt_context": "${{secrets.K}}"},
+            "steps[0].config.prompt_context: 'secrets.K' may not stand here",
+        ),
+        (
+            {"data_inject": {"d": "secrets.K"}},
+            "steps[0].config.data_inject.d: 'secrets.K' may not stand here",
+        ),
+        (
+            {"data_inject": {"d": "steps.zz"}},
+            "steps[0].config.data_inject.d: 'steps.zz': there is no step 'zz'",
+        ),
         ({"data_inject": {"d": ""}}, "steps[0].config.data_inject.d: an empty '${{ }}'"),
         ({"data_inject": {"d": 5}}, "steps[0].config.data_inject.d: should be a valid string, got 5"),
         ({"options": [{"id": "a"}], "fallback": "zzz"}, "'zzz' is not one of the options (one of a)"),

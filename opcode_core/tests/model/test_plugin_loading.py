@@ -103,7 +103,13 @@ def test_a_plugin_may_be_an_object_in_a_module(install: Install):
 
 
 def test_denying_wins_over_allowing_and_neither_imports(install: Install):
-    install("dist", "a = loading_a\nb = loading_b\nc = loading_c", loading_a=GOOD, loading_b="1/0", loading_c="1/0")
+    install(
+        "dist",
+        "a = loading_a\nb = loading_b\nc = loading_c",
+        loading_a=GOOD,
+        loading_b="1/0",
+        loading_c="1/0",
+    )
     made = PluginManager(allow=["a", "b"], deny=["b", "not-there"])
     assert {name: made.found[name].state for name in "abc"} == {"a": "active", "b": "denied", "c": "denied"}
     assert not {"loading_b", "loading_c"} & set(sys.modules)

@@ -13,10 +13,31 @@ from opcode_core import ErrorCode, OpcodeError, dumps, format_duration, loads, p
 from opcode_core.schemas import Schema
 from opcode_core.suggestions import available, did_you_mean
 
-NEVER = """VALIDATION_ERROR NOT_FOUND CONFLICT INVALID_TRANSITION CYCLE_DETECTED NON_RETRYABLE PERMISSION_DENIED
-    CIRCUIT_OPEN ASSERTION_FAILED PATH_DENIED""".split()
-AGAIN = """EXECUTION_ERROR TIMEOUT_ERROR STEP_FAILED CANCELLED SIGNAL_FAILED RETRY_EXHAUSTED STORE_ERROR
-    INTERPOLATION_ERROR ACTION_UNAVAILABLE ISOLATION_ERROR VAULT_ERROR""".split()
+NEVER = [
+    "VALIDATION_ERROR",
+    "NOT_FOUND",
+    "CONFLICT",
+    "INVALID_TRANSITION",
+    "CYCLE_DETECTED",
+    "NON_RETRYABLE",
+    "PERMISSION_DENIED",
+    "CIRCUIT_OPEN",
+    "ASSERTION_FAILED",
+    "PATH_DENIED",
+]
+AGAIN = [
+    "EXECUTION_ERROR",
+    "TIMEOUT_ERROR",
+    "STEP_FAILED",
+    "CANCELLED",
+    "SIGNAL_FAILED",
+    "RETRY_EXHAUSTED",
+    "STORE_ERROR",
+    "INTERPOLATION_ERROR",
+    "ACTION_UNAVAILABLE",
+    "ISOLATION_ERROR",
+    "VAULT_ERROR",
+]
 
 
 def test_the_codes_are_those_of_the_specification_and_say_whether_to_try_again():
@@ -59,7 +80,9 @@ def test_a_short_form_can_be_read_again_and_is_near(seconds: float):
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=0.06, abs=0.0006)
 
 
-@given(st.text(max_size=12) | st.none() | st.booleans() | st.integers() | st.floats() | st.lists(st.integers()))
+@given(
+    st.text(max_size=12) | st.none() | st.booleans() | st.integers() | st.floats() | st.lists(st.integers())
+)
 def test_whatever_is_no_duration_is_a_value_error(value: Any):
     try:
         seconds = parse_duration(value)
@@ -95,7 +118,10 @@ def test_lone_surrogates_are_written_beside_anything_else_and_the_rest_is_still_
     ("schema", "said"),
     [
         ({"$ref": "#/nope"}, "p: its schema refers to '/nope', which is not there"),
-        ({"$ref": "http://127.0.0.1:9/x.json"}, "p: its schema refers to 'http://127.0.0.1:9/x.json', which is not"),
+        (
+            {"$ref": "http://127.0.0.1:9/x.json"},
+            "p: its schema refers to 'http://127.0.0.1:9/x.json', which is not",
+        ),
         ({"$ref": "#"}, "p: its schema refers to itself without end"),
         ({"oneOf": [{"type": "string"}, {"const": 5}]}, "p: should be string or …, got {}"),
         ({"enum": ["aa", "bb"]}, "p: {} is not allowed (one of aa, bb)"),
@@ -122,7 +148,11 @@ def test_a_long_fault_is_cut():
         ({"type": "object", "properties": {"n": {"type": "number"}}}, {"n": 1}, True),
         ({"type": "object", "properties": {"n": {"type": "thing"}}}, {"m": 1}, True),
         ({"type": "object", "properties": {"n": {"type": ["string", "null"]}}}, {"n": None}, True),
-        ({"type": "object", "properties": {"n": {"type": "object", "additionalProperties": False}}}, {"n": {"a": 1}}, False),
+        (
+            {"type": "object", "properties": {"n": {"type": "object", "additionalProperties": False}}},
+            {"n": {"a": 1}},
+            False,
+        ),
         ({"type": "object", "properties": {"n": {"anyOf": [{"type": "string"}, {}]}}}, {"n": 5}, True),
         ({"type": "object", "required": ["n"]}, {}, False),
         ({}, {"any": 1}, True),
