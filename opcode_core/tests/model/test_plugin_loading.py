@@ -148,7 +148,7 @@ def raises() -> Any:
         ("opcode_storage_backends", lambda: ["sqlite"]),
         ("opcode_isolators", raises),
         ("opcode_diagram_renderers", lambda: [object()]),
-        ("opcode_vaults", lambda: object()),
+        ("opcode_vaults", lambda: 5),
         ("opcode_runners", lambda: [object()]),
         ("opcode_action_providers", lambda: [object()]),
         ("opcode_observers", lambda: 1),
