@@ -28,12 +28,13 @@ class Ended:
 
 
 class Model:
-    """Runs a definition; afterwards `ended`, `calls`, `uncertain`, `blocked` and `errors` say how it went."""
+    """Runs a definition; afterwards `ended`, `ever`, `calls`, `uncertain`, `blocked` and `errors` say how it went."""
 
     def __init__(self, definition: dict) -> None:
         self.steps = {step["id"]: step for step in definition["steps"]}
         self.ended: dict[str, Ended] = {}
         self.calls: Counter[str] = Counter()
+        self.ever: set[str] = set()
         self.uncertain: set[str] = set()
         self.blocked: set[str] = set()
         self.errors: Errors = set()
@@ -84,6 +85,7 @@ class Model:
         full_id = prefix + step["id"]
         if full_id in self.ended:
             return self.ended[full_id]
+        self.ever.add(full_id)
         guard = step.get("condition")
         if guard == "false" or (guard and "status" in guard and not self.has_completed(guard, prefix)):
             self.ended[full_id] = Ended("skipped")
