@@ -62,6 +62,17 @@ def _remove(value: Any, path: list[Any]) -> None:
     del value[path[-1]]
 
 
+def check_size(body: bytes) -> None:
+    """Refuse a definition that is too large to be kept with every run.
+
+    Raises:
+        InvalidDefinition: saying how large it is and may be.
+    """
+    if len(body) > MAX_BYTES:
+        what = f"the definition has {len(body):,} bytes; at most {MAX_BYTES:,} are allowed"
+        raise InvalidDefinition([Issue("", what, "keep data out of it and pass it as inputs")])
+
+
 def check_json(value: Any, path: str = "") -> None:
     """Refuse what is not storable JSON, without recursion, so depth cannot hurt.
 
@@ -105,17 +116,7 @@ def _fault_of_scalar(item: Any) -> str:
 
 
 def _parse(source: str | bytes) -> Any:
-    size = len(source.encode("utf-8", "surrogatepass")) if isinstance(source, str) else len(source)
-    if size > MAX_BYTES:
-        raise InvalidDefinition(
-            [
-                Issue(
-                    "",
-                    f"the definition has {size:,} bytes; at most {MAX_BYTES:,} are allowed",
-                    "keep data out of it and pass it as inputs",
-                )
-            ]
-        )
+    check_size(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
     try:
         return loads(source)
     except (ValueError, RecursionError) as error:

@@ -151,6 +151,38 @@ async def test_a_shared_fallback_runs_when_only_one_owner_failed(bench):
     assert state.output["c"] == [1, 2]
 
 
+@pytest.mark.xfail(reason="a fallback is made to wait for all its owners (docs/adr/0003)", strict=True)
+async def test_steps_in_sequence_may_share_a_fallback(bench):
+    state = await bench.run(
+        workflow(
+            step("a", "t.flaky", on_error=fallback("f")),
+            step("b", "t.flaky", after="a", on_error=fallback("f")),
+            step("f", "t.count"),
+            echo("c", ["${{steps.a.n}}", "${{steps.b.n}}"], after="b"),
+        )
+    )
+    assert state.output["c"] == [1, 1]
+
+
+@pytest.mark.xfail(reason="a fallback is made to wait for all its owners (docs/adr/0003)", strict=True)
+async def test_who_waits_for_a_step_that_ended_well_does_not_wait_for_its_fallback(bench):
+    run_id = await bench.start(
+        workflow(
+            echo("a", on_error=fallback("f")),
+            step("slow", "t.gate", {"name": "slow"}, on_error=fallback("f")),
+            echo("f"),
+            gate("c", after="a"),
+        )
+    )
+    await bench.lab.reached("slow")
+    await bench.settle()
+    bench.lab.open("slow", "c")
+    await bench.wait(run_id)
+    assert bench.lab.calls == ["slow", "c"]
+    log = [f"{event.event_type} {event.step_id}" for event in await bench.events(run_id)]
+    assert log.index("step_started c") < log.index("step_completed slow")
+
+
 async def test_a_fallback_that_fails_fails_the_run(bench):
     state = await bench.run(
         workflow(step("a", "t.flaky", on_error=fallback("f")), step("f", "t.flaky"), echo("b", after="a"))

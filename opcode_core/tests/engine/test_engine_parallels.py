@@ -214,14 +214,27 @@ async def test_a_loser_that_waits_or_pauses_is_skipped(bench):
     assert [state.steps[s].status for s in ("p.branch_0.w", "p.branch_1.r")] == ["skipped", "skipped"]
 
 
-async def test_a_loser_that_takes_its_cancellation_for_an_answer_does_not_go_on(bench):
-    loser = [step("s", "t.stubborn", {"name": "s", "cancellations": 1}), step("next", "t.external")]
+@pytest.mark.parametrize("cancellations", [1, 2])
+async def test_a_loser_that_takes_its_cancellation_for_an_answer_does_not_go_on(bench, cancellations):
+    loser = [
+        step("s", "t.stubborn", {"name": "s", "cancellations": cancellations}),
+        step("next", "t.external"),
+    ]
     run_id = await bench.start(workflow(parallel("p", loser, [gate("b")], mode="race")))
     await bench.lab.reached("s", "b")
     bench.lab.open("b")
     state = await bench.wait(run_id)
     assert state.output["p"]["winner"] == 1
     assert "p.branch_0.next" not in bench.lab.calls
+
+
+async def test_a_loser_that_ends_well_after_all_has_lost_all_the_same(bench):
+    loser = [step("s", "t.stubborn", {"name": "s", "cancellations": 1})]
+    run_id = await bench.start(workflow(parallel("p", loser, [gate("b")], mode="race")))
+    await bench.lab.reached("s", "b")
+    bench.lab.open("b")
+    state = await bench.wait(run_id)
+    assert state.output["p"] == {"mode": "race", "winner": 1, "output": "b"}
 
 
 async def test_a_loser_that_ignores_its_cancellation_is_left_to_itself(bench, monkeypatch, caplog):

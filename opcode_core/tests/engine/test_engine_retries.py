@@ -152,6 +152,16 @@ async def test_the_pause_is_stored_before_it_is_waited(bench):
     assert (await bench.wait(run_id)).status == "completed"
 
 
+async def test_the_pause_of_a_step_inside_a_block_is_stored_too(bench):
+    bench.clock.held = True
+    policy = {"max": 1, "backoff": "constant", "delay": "1h"}
+    run_id = await bench.start(workflow(parallel("p", [step("a", "t.flaky", {"times": 1}, retry=policy)])))
+    await bench.clock.somebody_sleeps()
+    assert (await bench.events(run_id))[-1].event_type == "step_retrying"
+    bench.clock.advance(3600)
+    assert (await bench.wait(run_id)).status == "completed"
+
+
 async def test_a_pause_holds_no_place_in_the_pool(make_bench):
     bench = await make_bench(pool_size=1)
     bench.clock.held = True
@@ -194,6 +204,7 @@ async def test_nothing_is_tried_again_once_the_run_failed(bench):
     assert state.error["step_id"] == "b"
     assert (state.steps["a"].status, state.steps["a"].attempt) == ("failed", 1)
     assert state.steps["a"].error["code"] == "EXECUTION_ERROR"
+    assert await bench.events(state, "step_retrying") == []
 
 
 async def test_a_block_that_is_tried_again_begins_again(bench):

@@ -188,6 +188,26 @@ async def test_shutting_down_waits_for_what_is_being_written(make_bench):
     assert [event.event_type for event in await bench.events(run_id)] == ["workflow_started", "step_started"]
 
 
+async def test_what_happens_while_the_log_is_written_is_written_next(make_bench):
+    storage = Failing()
+    bench = await make_bench(storage)
+    storage.held = True
+    plan = workflow(parallel("p", [gate("a"), gate("b")], [gate("c")]))
+    starting = asyncio.create_task(bench.start(plan))
+    await storage.begun.wait()
+    storage.permitted.set()
+    run_id = await starting
+    storage.permitted.clear()
+    await bench.lab.reached("a", "c")
+    bench.lab.open("a")
+    await bench.lab.reached("b")
+    storage.permitted.set()
+    await bench.settle()
+    assert (await bench.events(run_id))[-1].step_id == "p.branch_0.b"  # and nobody had to ask
+    bench.lab.open("b", "c")
+    await bench.wait(run_id)
+
+
 # ---- others ----------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from opcode_core import ErrorCode
 from opcode_core.compiler import make_plan
+from opcode_core.definition import definition_schema
 from opcode_core.issues import InvalidDefinition, Issue
 from opcode_core.tests.model_bench import WITH_CEL, WITHOUT_CEL, faults, issues, plan, step
 from opcode_core.validation import MAX_BYTES, MAX_STEPS
@@ -53,9 +54,10 @@ def test_a_hook_too_deep_is_refused_and_never_recursed_into(depth: int):
     assert "nested" in faults(step(), on_error=nested("loop", depth))[0]
 
 
-def test_ten_megabytes_are_refused_at_once_as_text_and_as_bytes():
-    source = json.dumps({"steps": [step(value="x" * 10_000_000)]})
-    for form in (source, source.encode()):
+def test_ten_megabytes_are_refused_at_once_in_every_form():
+    definition = {"steps": [step(value="x" * 10_000_000)]}
+    source = json.dumps(definition)
+    for form in (source, source.encode(), definition):
         began = time.perf_counter()
         (found,) = issues(form)
         assert time.perf_counter() - began < 1
@@ -270,37 +272,25 @@ RICH: dict[str, Any] = {
 }
 JUNK = st.sampled_from(
     [
-        None,
-        True,
-        0,
-        -1,
-        2**70,
-        1.5,
-        "",
-        "x",
-        "a",
-        "${{",
-        "${{ }}",
-        "${{steps}}",
-        "a\x00",
-        "�",
-        [],
-        {},
-        [[]],
-        {"id": "a"},
-        {"x-a": 1},
+        *(
+            None,
+            True,
+            0,
+            -1,
+            2**70,
+            1.5,
+            float("nan"),
+            "",
+            "x",
+            "a",
+            "a\0",
+            "\ud800",
+            "loop",
+            "fallback_step",
+        ),
+        *("${{", "${{ }}", "${{steps}}", "${{loop.x}}", ["${{secrets.K}}"], "1 +", "jq:", "."),
+        *([], {}, [[]], {"id": "a"}, {"x-a": 1}, {"type": "loop"}, {"$ref": "#"}, {"a": {"": []}}),
         [{"id": "a", "action": "t.echo"}],
-        {"type": "loop"},
-        "1 +",
-        "jq:",
-        ".",
-        {"$ref": "#"},
-        {"a": {"": []}},
-        float("nan"),
-        ["${{secrets.K}}"],
-        "loop",
-        "fallback_step",
-        "${{loop.x}}",
     ]
 )
 
@@ -356,3 +346,28 @@ def test_the_definition_that_is_broken_above_is_valid():
     assert set(made.secret_inputs) == {"key"}
     assert made.on_error is not None
     assert made.leaves == ("c", "l", "p", "w", "r", "s", "a2")
+
+
+def test_a_fault_behind_a_template_is_left_to_the_call_and_one_beside_it_is_told():
+    options = {"text": "x", "options": {"a.b": "${{inputs.x}}"}}
+    assert plan({"id": "a", "action": "t.typed", "params": options})
+    options = {"text": "x", "options": ["${{inputs.x}}"], "mode": 5}
+    (found,) = faults({"id": "a", "action": "t.typed", "params": options})
+    assert found == "steps[0].params.mode: should be string or null, got 5"
+
+
+def test_steps_of_a_block_may_wait_for_earlier_ones():
+    block = [step("x"), step("y", depends_on=["x"]), step("z", depends_on=["x", "y"])]
+    assert plan({"id": "p", "type": "parallel", "config": {"branches": [block]}})
+
+
+def test_the_schema_for_editors_accepts_what_the_compiler_does():
+    from jsonschema import Draft202012Validator
+
+    schema = definition_schema()
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    assert not list(validator.iter_errors(RICH))
+    assert list(validator.iter_errors({"steps": []}))
+    assert list(validator.iter_errors({"steps": [step(timeout="soon")]}))
+    assert schema["title"] == "OPCODE workflow"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from opcode_core import ErrorCode, OpcodeError
+from opcode_core import ErrorCode, OpcodeError, action
 from opcode_core.compiler import make_plan
 from opcode_core.contracts.expression import Program
 from opcode_core.issues import InvalidDefinition
@@ -240,3 +240,16 @@ def test_injected_data_is_null_where_a_path_leads_nowhere(path: str, value: Any)
 def test_what_cannot_be_asked(config: dict[str, Any], fault: str):
     found = faults({"id": "r", "type": "reasoning", "config": config})
     assert any(fault in text for text in found), found
+
+
+def test_a_template_under_a_key_with_dots_is_left_to_the_call():
+    @action("t.counted", effect="pure")
+    def counted(counts: dict[str, int]) -> None: ...
+
+    catalogue = registry()
+    catalogue.add_actions([counted], "test")
+    params = {"counts": {"a.b": "${{inputs.n}}", "c": 1}}
+    made = make_plan({"steps": [{"id": "s", "action": "t.counted", "params": params}]}, catalogue).steps[0]
+    assert made.check is not None
+    assert made.check.accepts({"counts": {"a.b": 1}})
+    assert not made.check.accepts({"counts": {"a.b": "x"}})

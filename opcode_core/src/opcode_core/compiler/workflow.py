@@ -17,7 +17,7 @@ from opcode_core.plan import Plan, StepPlan
 from opcode_core.references import Names, lanes
 from opcode_core.suggestions import did_you_mean
 from opcode_core.templates import Surroundings, Template, compile_template
-from opcode_core.validation import parse_definition, read_definition
+from opcode_core.validation import check_size, parse_definition, read_definition
 
 _STEP_MENTION = re.compile(r"""steps(?:\.([A-Za-z0-9_-]+)|\[\s*\\?['"]([^'"\\]+)\\?['"]\s*\])""")
 
@@ -31,6 +31,7 @@ def make_plan(source: str | bytes | Mapping[str, Any], catalogue: Catalogue) -> 
     raw = parse_definition(source)
     definition, unknown_fields = read_definition(raw)
     body = dumps(raw)
+    check_size(body)
     bench = Workbench(catalogue, keeps_iterations=b".iter_" in body, issues=unknown_fields)
     place = Place(Names(()).within(definition.steps))
     inputs, bench.secret_inputs = _inputs(bench, definition.inputs)
