@@ -8,7 +8,7 @@ from opcode_core import ErrorCode, Event, OpcodeError
 from opcode_core.contracts.storage import Commit
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
-from opcode_core.engine.run import record_of
+from opcode_core.engine.log import record_of
 from opcode_core.memory import MemoryStorage
 from opcode_core.state import RunState
 

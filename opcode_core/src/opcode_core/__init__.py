@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from opcode_core.contracts.runner import Runner as Runner
     from opcode_core.contracts.service import Service as Service
     from opcode_core.contracts.storage import Commit as Commit
+    from opcode_core.contracts.storage import DecisionFilter as DecisionFilter
     from opcode_core.contracts.storage import EventFilter as EventFilter
+    from opcode_core.contracts.storage import Message as Message
     from opcode_core.contracts.storage import Page as Page
     from opcode_core.contracts.storage import RunFilter as RunFilter
     from opcode_core.contracts.storage import RunRecord as RunRecord
     from opcode_core.contracts.storage import Storage as Storage
     from opcode_core.contracts.storage import TemplateRecord as TemplateRecord
     from opcode_core.contracts.vault import Vault as Vault
+    from opcode_core.decisions import Decision as Decision
     from opcode_core.diagram import Diagram as Diagram
     from opcode_core.diagram import Edge as Edge
     from opcode_core.diagram import Lane as Lane
@@ -68,10 +71,21 @@ _HOMES = {
     "Runner": "contracts.runner",
     "Service": "contracts.service",
     **dict.fromkeys(
-        ("Commit", "EventFilter", "Page", "RunFilter", "RunRecord", "Storage", "TemplateRecord"),
+        (
+            "Commit",
+            "DecisionFilter",
+            "EventFilter",
+            "Message",
+            "Page",
+            "RunFilter",
+            "RunRecord",
+            "Storage",
+            "TemplateRecord",
+        ),
         "contracts.storage",
     ),
     "Vault": "contracts.vault",
+    "Decision": "decisions",
     **dict.fromkeys(("Diagram", "Edge", "Lane", "Node"), "diagram"),
     **dict.fromkeys(("format_duration", "parse_duration"), "durations"),
     "Engine": "engine.engine",

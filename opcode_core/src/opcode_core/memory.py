@@ -10,14 +10,18 @@ from typing import Any, NoReturn, TypeVar
 from opcode_core.codec import dumps, loads
 from opcode_core.contracts.storage import (
     Commit,
+    DecisionFilter,
     EventFilter,
+    Message,
     Page,
     RunFilter,
     RunRecord,
     TemplateRecord,
 )
+from opcode_core.decisions import Decision
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
+from opcode_core.state import RUN_ENDED
 
 Row = TypeVar("Row")
 
@@ -34,6 +38,12 @@ class MemoryStorage:
         self._definitions: dict[str, bytes] = {}
         self._contexts: dict[str, dict[str, Any]] = {}
         self._templates: dict[str, list[TemplateRecord]] = {}
+        self._owners: dict[str, float] = {}
+        self._owned: dict[str, None] = {}  # runs that have an owner
+        self._wakes: list[tuple[float, str]] = []  # ascending
+        self._decisions: dict[str, Decision] = {}
+        self._messages: dict[str, Message] = {}
+        self._snapshots: dict[str, tuple[int, bytes]] = {}
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -54,6 +64,8 @@ class MemoryStorage:
         """Raise if `commit` does not follow from what is stored and from the batch before it."""
         run = commit.run
         stored = self._runs.get(run.id)
+        if stored is not None and run.fence != stored.fence:
+            _refuse_fence(run, stored.fence)
         end = sequences.get(run.id)
         if end is None:
             end = stored.sequence if stored else 0
@@ -78,13 +90,110 @@ class MemoryStorage:
             insort(self._run_order, (run.started_at, run.id))
             if run.idempotency_key is not None:
                 self._run_by_key[run.agent_id, run.idempotency_key] = run.id
-        self._runs[run.id] = run
+        self._put_run(run)
         log.extend(commit.events)
         self._all_events.extend(commit.events)
         if commit.definition is not None:
             self._definitions.setdefault(run.definition_hash, commit.definition)
         if commit.context is not None:
             self._contexts.setdefault(run.id, {}).update(commit.context)
+        self._decisions.update((decision.id, decision) for decision in commit.decisions)
+        for message in commit.messages:
+            self._messages.setdefault(message.id, message)
+        for message_id in commit.taken:
+            self._messages.pop(message_id, None)
+        if commit.snapshot is not None:
+            self._snapshots[run.id] = (run.sequence, commit.snapshot)
+
+    def _put_run(self, run: RunRecord) -> None:
+        before = self._runs.get(run.id)
+        self._runs[run.id] = run
+        if before is not None and before.wakes_at is not None and before.wakes_at != run.wakes_at:
+            del self._wakes[bisect_left(self._wakes, (before.wakes_at, run.id))]
+        if run.wakes_at is not None and (before is None or before.wakes_at != run.wakes_at):
+            insort(self._wakes, (run.wakes_at, run.id))
+        if run.owner is None:
+            self._owned.pop(run.id, None)
+        else:
+            self._owned[run.id] = None
+
+    async def beat(self, owner: str, until: float) -> None:
+        """Remember until when."""
+        self._owners[owner] = until
+
+    async def owners(self) -> dict[str, float]:
+        """All who are remembered."""
+        return dict(self._owners)
+
+    async def leave(self, owner: str) -> None:
+        """Forget."""
+        self._owners.pop(owner, None)
+
+    async def claim(self, run_ids: Sequence[str], owner: str, now: float) -> list[RunRecord]:
+        """With the next fence, those that nobody living drives."""
+        claimed = []
+        for run_id in dict.fromkeys(run_ids):
+            run = self._runs.get(run_id)
+            if run is None or (run.owner not in (None, owner) and self._lives(run.owner, now)):
+                continue
+            self._put_run(replace(run, owner=owner, fence=run.fence + 1, wakes_at=None))
+            claimed.append(self._runs[run_id])
+        return claimed
+
+    def _lives(self, owner: str | None, now: float) -> bool:
+        return owner is not None and self._owners.get(owner, now) > now
+
+    async def orphans(self, now: float, limit: int = 100) -> list[RunRecord]:
+        """Among the runs that have an owner."""
+        _check_limit(limit)
+        orphans = [run for run in map(self._runs.__getitem__, self._owned) if not self._lives(run.owner, now)]
+        return sorted(orphans, key=lambda run: (run.started_at, run.id))[:limit]
+
+    async def due(self, now: float, limit: int = 100) -> list[RunRecord]:
+        """From the beginning of the order."""
+        _check_limit(limit)
+        until_now = islice(self._wakes, limit)
+        return [self._runs[run_id] for wakes_at, run_id in until_now if wakes_at <= now]
+
+    async def next_due(self, after: float) -> float | None:
+        """The first of the order behind that time."""
+        at = bisect_left(self._wakes, (after, chr(0x10FFFF)))
+        return self._wakes[at][0] if at < len(self._wakes) else None
+
+    async def post(self, message: Message) -> None:
+        """Keep it beside those of commits."""
+        if message.workflow_id not in self._runs:
+            raise OpcodeError(ErrorCode.NOT_FOUND, f"there is no run '{message.workflow_id}'")
+        self._messages.setdefault(message.id, message)
+
+    async def messages(self, workflow_id: str | None = None, limit: int = 100) -> list[Message]:
+        """By their time."""
+        _check_limit(limit)
+        found = [m for m in self._messages.values() if workflow_id in (None, m.workflow_id)]
+        return sorted(found, key=lambda message: (message.created_at, message.id))[:limit]
+
+    async def drop(self, message_id: str) -> None:
+        """By its id."""
+        self._messages.pop(message_id, None)
+
+    async def snapshot(self, run_id: str) -> tuple[int, bytes] | None:
+        """The last that a commit brought."""
+        return self._snapshots.get(run_id)
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """By its id."""
+        return self._decisions.get(decision_id)
+
+    async def decisions(
+        self, where: DecisionFilter, limit: int = 50, cursor: str | None = None
+    ) -> Page[Decision]:
+        """Sorted when asked: there are few."""
+        order = sorted(self._decisions.values(), key=lambda decision: (decision.created_at, decision.id))
+        matching = (row for row in order if _decision_matches(row, where))
+        if cursor is not None:
+            last = _decode(cursor, "decisions", float, str)
+            matching = (row for row in matching if (row.created_at, row.id) > last)
+        return _page(matching, limit, lambda row: _encode("decisions", float(row.created_at), row.id))
 
     async def run(self, run_id: str) -> RunRecord | None:
         """By its id."""
@@ -127,6 +236,36 @@ class MemoryStorage:
     async def context(self, run_id: str) -> dict[str, Any]:
         """All keys that were ever committed, with their last values."""
         return dict(self._contexts.get(run_id, ()))
+
+    async def purge(self, before: float, limit: int = 100) -> int:
+        """In the order in which they were first stored."""
+        _check_limit(limit)
+        parents = {run.parent_id for run in self._runs.values() if run.status not in RUN_ENDED}
+        ended = [run for run in self._runs.values() if run.status in RUN_ENDED and run.id not in parents]
+        old = [run for run in ended if run.completed_at is not None and run.completed_at < before]
+        for run in old[:limit]:
+            self._delete(run)
+        used = {run.definition_hash for run in self._runs.values()}
+        used |= {row.definition_hash for versions in self._templates.values() for row in versions}
+        self._definitions = {key: body for key, body in self._definitions.items() if key in used}
+        return len(old[:limit])
+
+    def _delete(self, run: RunRecord) -> None:
+        self._put_run(replace(run, wakes_at=None, owner=None))
+        del self._runs[run.id]
+        del self._logs[run.id]
+        self._run_order.remove((run.started_at, run.id))
+        self._all_events = [event for event in self._all_events if event.workflow_id != run.id]
+        if run.idempotency_key is not None:
+            del self._run_by_key[run.agent_id, run.idempotency_key]
+        self._contexts.pop(run.id, None)
+        self._snapshots.pop(run.id, None)
+        self._decisions = {key: row for key, row in self._decisions.items() if row.workflow_id != run.id}
+        self._messages = {key: row for key, row in self._messages.items() if row.workflow_id != run.id}
+
+    async def check(self) -> list[str]:
+        """Nothing here can be damaged."""
+        return []
 
     async def definition(self, definition_hash: str) -> bytes | None:
         """By its hash."""
@@ -181,6 +320,14 @@ def _run_matches(run: RunRecord, where: RunFilter) -> bool:
     )
 
 
+def _decision_matches(decision: Decision, where: DecisionFilter) -> bool:
+    return (
+        where.status in (None, decision.status)
+        and where.workflow_id in (None, decision.workflow_id)
+        and (where.agent_id is None or decision.target_agent_id in (None, where.agent_id))
+    )
+
+
 def _event_matches(event: Event, where: EventFilter) -> bool:
     return (
         where.step_id in (None, event.step_id)
@@ -191,11 +338,15 @@ def _event_matches(event: Event, where: EventFilter) -> bool:
 
 
 def _page(rows: Iterator[Row], limit: int, cursor_after: Callable[[Row], str]) -> Page[Row]:
-    if limit < 1:
-        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"limit is {limit}; give 1 or more")
+    _check_limit(limit)
     items = tuple(islice(rows, limit))
     more = next(rows, None) is not None
     return Page(items, cursor_after(items[-1]) if more else None)
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"limit is {limit}; give 1 or more")
 
 
 def _encode(kind: str, *key: float | str) -> str:
@@ -226,6 +377,14 @@ def _refuse_event(run_id: str, expected: int, event: Event) -> NoReturn:
 
 def _refuse_row(run: RunRecord, end: int) -> NoReturn:
     raise _conflict(run.id, f"its row says that the log ends at event {run.sequence}, but it ends at {end}")
+
+
+def _refuse_fence(run: RunRecord, fence: int) -> NoReturn:
+    raise OpcodeError(
+        ErrorCode.CONFLICT,
+        f"run {run.id} is driven by somebody else since then",
+        details={"workflow_id": run.id, "fence": fence},
+    )
 
 
 def _refuse_key(run: RunRecord, owner: str) -> NoReturn:

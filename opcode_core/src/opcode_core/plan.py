@@ -58,7 +58,7 @@ class ConditionPlan:
 
 @dataclass(frozen=True, slots=True)
 class LoopPlan:
-    """A body and what repeats it. `fold` lets finished iterations be forgotten."""
+    """A body and what repeats it. `fold` lets finished iterations be forgotten; `static`: `over` is literal."""
 
     mode: str
     body: Block
@@ -68,6 +68,7 @@ class LoopPlan:
     max_iter: int | None
     concurrency: int
     fold: bool
+    static: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from opcode_core import decisions
 from opcode_core import events as e
+from opcode_core.decisions import Decision
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 
@@ -14,6 +16,7 @@ ACTIVE, COMPLETED, FAILED, SKIPPED = "active", "completed", "failed", "skipped"
 SUSPENDED, CANCELLED = "suspended", "cancelled"
 
 STEP_ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
+PARKED = frozenset({SUSPENDED, RETRYING})
 RUN_ENDED = frozenset({COMPLETED, FAILED, CANCELLED})
 
 # A step is `scheduled` from the moment that all it depends on has ended; that follows from the
@@ -33,7 +36,7 @@ RUN_MOVES: Mapping[str, frozenset[str]] = {
     ACTIVE: frozenset({COMPLETED, FAILED, CANCELLED, SUSPENDED}),
     SUSPENDED: frozenset({ACTIVE, CANCELLED, FAILED}),
     COMPLETED: frozenset(),
-    FAILED: frozenset(),
+    FAILED: frozenset({ACTIVE, CANCELLED}),  # only a person or an agent brings it back
     CANCELLED: frozenset(),
 }
 
@@ -44,26 +47,53 @@ class StepState:
 
     Attributes:
         attempt: the number of the latest try, from 1.
+        failures: how many tries failed and were followed by another.
         retry_at: when the next try is due, while retrying.
+        deadline: when the latest try is given up.
         fallback: full id of the step that stands in for this one, which failed.
         reason: why it was skipped.
+        halted: it was skipped only because something around it stopped.
+        items: of a loop, what it goes through.
+        begun: of a loop, how many iterations began; of a parallel step, 1 once its branches did.
         results: of a loop, each finished iteration's output by its index.
-        block: it holds steps of its own.
-        choice: what a condition or a race decided, which is never decided again.
+        block: it may hold steps of its own, or waits; it can be taken up again where it stands.
+        choice: what a condition or a race decided, or what came of a wait; it is never decided again.
+        waiting: what it waits for: `for` (`time`, `signal`, `decision`, `run`, `operator`), `until`,
+            and what that needs.
+        child: the run that it waits for, or waited.
+        group: goes into the idempotency key; another one means that the call is meant anew.
     """
 
     status: str = PENDING
     output: Any = None
     error: dict[str, Any] | None = None
     attempt: int = 0
+    failures: int = 0
     started_at: float | None = None
     ended_at: float | None = None
     retry_at: float | None = None
+    deadline: float | None = None
     fallback: str | None = None
     reason: str | None = None
+    halted: bool = False
+    items: list[Any] | None = None
+    begun: int = 0
     results: dict[int, Any] | None = None
     block: bool = False
     choice: Mapping[str, Any] | None = None
+    waiting: Mapping[str, Any] | None = None
+    child: str | None = None
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSignal:
+    """A signal that no step has waited for yet; for the named step, or for whoever waits for its name."""
+
+    sequence: int
+    name: str | None
+    step_id: str | None
+    payload: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -73,6 +103,16 @@ class RunState:
     Attributes:
         steps: those that have begun or ended, by full id.
         handled_error: what the workflow's `on_error` step is told about.
+        deadline: when the run times out; None when it never does, or has.
+        timed_out: its deadline has passed, and that is not settled yet.
+        held: why it goes on only when somebody says so, or None.
+        parked: the steps that wait or are to be tried again, with the time when that is due.
+        deadlines: of the steps that have one and have not ended.
+        decisions: those that are pending, by id.
+        signals: those that nobody has waited for.
+        interruptions: how many processes died in a row without the run coming any further.
+        generation: rises when steps are forgotten to be done again.
+        forked_from: run and step from which it took over what came before.
     """
 
     id: str
@@ -96,11 +136,36 @@ class RunState:
     parent_id: str | None = None
     parent_step_id: str | None = None
     idempotency_key: str | None = None
+    deadline: float | None = None
+    timed_out: bool = False
+    held: str | None = None
+    parked: dict[str, float | None] = field(default_factory=dict)
+    deadlines: dict[str, float] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    signals: list[KeptSignal] = field(default_factory=list)
+    interruptions: int = 0
+    generation: int = 0
+    forked_from: Mapping[str, str] | None = None
 
     @property
     def ended(self) -> bool:
         """Whether nothing more can happen to it."""
         return self.status in RUN_ENDED
+
+    @property
+    def wakes_at(self) -> float | None:
+        """When it goes on by itself, if nothing else happens to it."""
+        if self.held is not None or self.ended:
+            return None
+        times = [*self.parked.values(), *self.deadlines.values(), self.deadline]
+        return min((time for time in times if time is not None), default=None)
+
+    def signal_for(self, step_id: str, name: str) -> KeptSignal | None:
+        """The oldest signal that a step which waits for `name` may take."""
+        for kept in self.signals:
+            if kept.step_id == step_id or (kept.step_id is None and kept.name == name):
+                return kept
+        return None
 
     @property
     def workflow(self) -> dict[str, Any]:
@@ -157,6 +222,8 @@ def fold(run_id: str, log: list[Event]) -> RunState:
 
 
 def _workflow_started(state: RunState, event: Event) -> None:
+    if state.status == FAILED:  # what has failed is resumed, not started
+        raise _no_such_move(state, ACTIVE)
     _move_run(state, ACTIVE)
     payload = event.payload
     state.started_at = event.timestamp
@@ -170,6 +237,9 @@ def _workflow_started(state: RunState, event: Event) -> None:
     state.name = payload.get("name")
     state.template_name = payload.get("template_name")
     state.template_version = payload.get("template_version")
+    state.forked_from = payload.get("forked_from")
+    if "timeout" in payload:
+        state.deadline = event.timestamp + payload["timeout"]
 
 
 def _workflow_completed(state: RunState, event: Event) -> None:
@@ -182,21 +252,49 @@ def _workflow_failed(state: RunState, event: Event) -> None:
     _move_run(state, FAILED)
     state.error = event.payload["error"]
     state.ended_at = event.timestamp
+    state.timed_out = False
 
 
 def _workflow_cancelled(state: RunState, event: Event) -> None:
     _move_run(state, CANCELLED)
     state.error = event.payload.get("error")
     state.ended_at = event.timestamp
+    state.timed_out = False
 
 
-def _workflow_suspended(state: RunState, _: Event) -> None:
+def _workflow_suspended(state: RunState, event: Event) -> None:
     _move_run(state, SUSPENDED)
+    state.held = event.payload.get("held")
+    state.timed_out = False
 
 
-def _workflow_resumed(state: RunState, _: Event) -> None:
-    if state.status == SUSPENDED:
+def _workflow_resumed(state: RunState, event: Event) -> None:
+    """`again`: steps to be done anew; `reopened`: the blocks around them, which go on."""
+    if state.status != ACTIVE:
         _move_run(state, ACTIVE)
+    state.held = state.error = state.ended_at = None
+    if "again" not in event.payload:
+        return
+    state.generation += 1
+    state.interruptions = 0
+    state.handled_error = state._workflow = None
+    for step_id in event.payload["again"]:
+        _forget(state, step_id)
+        _forget_inside(state, f"{step_id}.")
+    for step_id in event.payload["reopened"]:
+        step = state.steps[step_id]
+        step.status, step.failures, step.fallback = RUNNING, 0, None
+        step.error = step.ended_at = step.reason = None
+        step.halted = False
+
+
+def _workflow_interrupted(state: RunState, _: Event) -> None:
+    state.interruptions += 1
+
+
+def _workflow_timed_out(state: RunState, _: Event) -> None:
+    state.timed_out = True
+    state.deadline = None
 
 
 def _error_handler_invoked(state: RunState, event: Event) -> None:
@@ -209,63 +307,136 @@ def _variable_set(state: RunState, event: Event) -> None:
     state.context.update(event.payload["data"])
 
 
+def _signal_received(state: RunState, event: Event) -> None:
+    payload = event.payload
+    if payload["signal_type"] == "data":
+        name = payload.get("signal")
+        if name is not None or event.step_id is not None:
+            state.signals.append(KeptSignal(event.sequence, name, event.step_id, payload["payload"]))
+    elif payload["signal_type"] == "retry" and event.step_id is not None:
+        step = _step(state, event)
+        if step.status == RETRYING:
+            step.retry_at = state.parked[event.step_id] = event.timestamp
+        elif step.status == SUSPENDED:
+            step.waiting = None
+
+
 def _step_started(state: RunState, event: Event) -> None:
     step = _step(state, event)
     _move(state, event, step, RUNNING)
-    step.attempt += 1
-    step.block = "block" in event.payload
-    if step.started_at is None:
+    if step.attempt == 0:
         step.started_at = event.timestamp
+        step.group = state.generation
+    else:
+        step.waiting = step.choice = None
+    step.attempt += 1
+    if event.payload:
+        step.block = "block" in event.payload
+        if "timeout" in event.payload:
+            step.deadline = event.timestamp + event.payload["timeout"]
+            state.deadlines[event.step_id or ""] = step.deadline
 
 
 def _step_completed(state: RunState, event: Event) -> None:
     step = _step(state, event)
-    _move(state, event, step, COMPLETED)
+    _end(state, event, step, COMPLETED)
     step.output = event.payload["output"]
     step.error = None
-    step.results = None
-    step.ended_at = event.timestamp
+    step.results = step.items = None
 
 
 def _step_failed(state: RunState, event: Event) -> None:
     step = _step(state, event)
-    _move(state, event, step, FAILED)
+    _end(state, event, step, FAILED)
     step.error = event.payload["error"]
-    step.ended_at = event.timestamp
+    step.fallback = event.payload.get("fallback_step")
 
 
 def _step_skipped(state: RunState, event: Event) -> None:
     step = _step(state, event)
-    _move(state, event, step, SKIPPED)
+    _end(state, event, step, SKIPPED)
     step.reason = event.payload.get("reason")
-    step.ended_at = event.timestamp
+    step.halted = "halted" in event.payload
 
 
 def _step_ignored(state: RunState, event: Event) -> None:
     step = _step(state, event)
-    _move(state, event, step, SKIPPED)
+    _end(state, event, step, SKIPPED)
     step.error = event.payload["error"]
     step.reason = "its failure is ignored"
-    step.ended_at = event.timestamp
 
 
 def _step_retrying(state: RunState, event: Event) -> None:
-    step = _step(state, event)
+    step_id, step = event.step_id or "", _step(state, event)
     _move(state, event, step, RETRYING)
     step.error = event.payload["error"]
-    step.retry_at = event.timestamp + event.payload["delay_ms"] / 1000
-    step.results = step.choice = None
+    step.retry_at = state.parked[step_id] = event.timestamp + event.payload["delay_ms"] / 1000
+    state.deadlines.pop(step_id, None)
+    if "interrupted" in event.payload:
+        return
+    step.failures += 1
+    step.results = step.items = step.choice = step.waiting = step.deadline = None
+    step.begun = 0
+    if step.child is not None:  # its run has failed; the next try is for another one
+        state.generation += 1
+        step.group, step.child = state.generation, None
     # A block that is tried again begins again: what its steps did in the last try is over.
     if step.block:
-        _forget_inside(state, f"{event.step_id}.")
+        state.generation += 1
+        _forget_inside(state, f"{step_id}.")
 
 
 def _step_suspended(state: RunState, event: Event) -> None:
-    _move(state, event, _step(state, event), SUSPENDED)
+    step = _step(state, event)
+    _move(state, event, step, SUSPENDED)
+    if "waiting" in event.payload:
+        step.waiting = event.payload["waiting"]
+    state.parked[event.step_id or ""] = (step.waiting or {}).get("until")
 
 
 def _step_fallback(state: RunState, event: Event) -> None:
     _step(state, event).fallback = event.payload["fallback_step"]
+
+
+def _wait_started(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.waiting = event.payload
+    step.child = event.payload.get("run_id")
+
+
+def _wait_completed(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    if step.status == SUSPENDED:
+        _move(state, event, step, RUNNING)
+    step.waiting, step.choice = None, event.payload
+    taken = event.payload.get("taken")
+    if taken is not None:
+        state.signals = [kept for kept in state.signals if kept.sequence != taken]
+    state.interruptions = 0
+
+
+def _decision_requested(state: RunState, event: Event) -> None:
+    payload = event.payload
+    decision = decisions.requested(state.id, event.step_id or "", payload, event.timestamp)
+    state.decisions[decision.id] = decision
+    waiting = {"for": "decision", "decision_id": decision.id, "until": decision.timeout_at}
+    _step(state, event).waiting = waiting
+
+
+def _decision_resolved(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    del state.decisions[event.payload["decision_id"]]
+    if step.status == SUSPENDED:
+        _move(state, event, step, RUNNING)
+    step.waiting, step.choice = None, event.payload
+    state.interruptions = 0
+
+
+def _loop_iter_started(state: RunState, event: Event) -> None:
+    loop = _step(state, event)
+    loop.begun = event.payload["index"] + 1
+    if "items" in event.payload:
+        loop.items = event.payload["items"]
 
 
 def _loop_iter_completed(state: RunState, event: Event) -> None:
@@ -273,7 +444,10 @@ def _loop_iter_completed(state: RunState, event: Event) -> None:
     index, last = event.payload["index"], event.payload["last"]
     if loop.results is None:
         loop.results = {}
-    loop.results[index] = state.output_of(f"{event.step_id}.iter_{index}.{last}") if last else None
+    if "result" in event.payload:  # taken over from another run
+        loop.results[index] = event.payload["result"]
+    else:
+        loop.results[index] = state.output_of(f"{event.step_id}.iter_{index}.{last}") if last else None
     folded = event.payload.get("folded")
     if folded is not None:
         prefix = f"{event.step_id}.iter_{folded['index']}."
@@ -281,6 +455,10 @@ def _loop_iter_completed(state: RunState, event: Event) -> None:
             step = state.steps.pop(prefix + step_id, None)
             if step is not None and step.block:
                 _forget_inside(state, f"{prefix}{step_id}.")
+
+
+def _parallel_started(state: RunState, event: Event) -> None:
+    _step(state, event).begun = 1
 
 
 def _chosen(state: RunState, event: Event) -> None:
@@ -294,6 +472,13 @@ _HANDLERS: Mapping[str, Callable[[RunState, Event], None]] = {
     e.WORKFLOW_CANCELLED: _workflow_cancelled,
     e.WORKFLOW_SUSPENDED: _workflow_suspended,
     e.WORKFLOW_RESUMED: _workflow_resumed,
+    e.WORKFLOW_INTERRUPTED: _workflow_interrupted,
+    e.WORKFLOW_TIMED_OUT: _workflow_timed_out,
+    e.SIGNAL_RECEIVED: _signal_received,
+    e.WAIT_STARTED: _wait_started,
+    e.WAIT_COMPLETED: _wait_completed,
+    e.DECISION_REQUESTED: _decision_requested,
+    e.DECISION_RESOLVED: _decision_resolved,
     e.ERROR_HANDLER_INVOKED: _error_handler_invoked,
     e.VARIABLE_SET: _variable_set,
     e.STEP_STARTED: _step_started,
@@ -306,7 +491,10 @@ _HANDLERS: Mapping[str, Callable[[RunState, Event], None]] = {
     e.STEP_SUSPENDED: _step_suspended,
     e.STEP_FALLBACK: _step_fallback,
     e.CONDITION_EVALUATED: _chosen,
+    e.LOOP_ITER_STARTED: _loop_iter_started,
     e.LOOP_ITER_COMPLETED: _loop_iter_completed,
+    e.PARALLEL_STARTED: _parallel_started,
+    e.PARALLEL_COMPLETED: _chosen,
 }
 
 
@@ -320,22 +508,42 @@ def _step(state: RunState, event: Event) -> StepState:
 
 def _forget_inside(state: RunState, prefix: str) -> None:
     for step_id in [key for key in state.steps if key.startswith(prefix)]:
-        del state.steps[step_id]
+        _forget(state, step_id)
+
+
+def _forget(state: RunState, step_id: str) -> None:
+    state.steps.pop(step_id, None)
+    state.parked.pop(step_id, None)
+    state.deadlines.pop(step_id, None)
+
+
+def _end(state: RunState, event: Event, step: StepState, how: str) -> None:
+    _move(state, event, step, how)
+    step.ended_at = event.timestamp
+    state.interruptions = 0
+    if step.deadline is not None:
+        step.deadline = None
+        state.deadlines.pop(event.step_id or "", None)
 
 
 def _move(state: RunState, event: Event, step: StepState, to: str) -> None:
-    if to not in STEP_MOVES[step.status]:
+    before = step.status
+    if to not in STEP_MOVES[before]:
         raise OpcodeError(
             ErrorCode.INVALID_TRANSITION,
-            f"step {event.step_id} of run {state.id} cannot go from {step.status} to {to}",
+            f"step {event.step_id} of run {state.id} cannot go from {before} to {to}",
             step_id=event.step_id,
         )
+    if before in PARKED:
+        state.parked.pop(event.step_id or "", None)
     step.status = to
 
 
 def _move_run(state: RunState, to: str) -> None:
     if to not in RUN_MOVES[state.status]:
-        raise OpcodeError(
-            ErrorCode.INVALID_TRANSITION, f"run {state.id} cannot go from {state.status} to {to}"
-        )
+        raise _no_such_move(state, to)
     state.status = to
+
+
+def _no_such_move(state: RunState, to: str) -> OpcodeError:
+    return OpcodeError(ErrorCode.INVALID_TRANSITION, f"run {state.id} cannot go from {state.status} to {to}")

@@ -29,9 +29,13 @@ class Stop:
         """Let nothing new begin, and wake who only waits to begin."""
         if self.reason is None:
             self.reason = reason
-            for sleeper in self._sleepers:
-                if not sleeper.done():
-                    sleeper.set_result(None)
+            self.rouse()
+
+    def rouse(self) -> None:
+        """Wake who sleeps here or further in; whoever it is looks by itself at what has changed."""
+        for sleeper in self._sleepers:
+            if not sleeper.done():
+                sleeper.set_result(None)
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
         """Come back after that long, or as soon as a stop is, or was, requested here or further out."""

@@ -96,6 +96,16 @@ class LabClock:
         self._changed.set()
         await woken
 
+    async def sleep_until(self, when: float) -> None:
+        if self.held:
+            await self.sleep(when - self.time)
+            return
+        if when > self.time:
+            self.slept.append(when - self.time)
+        for _ in range(20):  # first all that can go on without time
+            await asyncio.sleep(0)
+        self.time = max(self.time, when)
+
     async def somebody_sleeps(self, count: int = 1) -> None:
         """Come back when that many sleep."""
         async with asyncio.timeout(PATIENCE):
@@ -304,6 +314,13 @@ class Lab:
             if fail:
                 raise OpcodeError(ErrorCode.EXECUTION_ERROR, f"{ctx.step_id} failed")
             return value
+
+        @action("t.hang", effect="external")
+        async def hang(ctx: ActionContext) -> Any:
+            """External, and ends when the gate of its step's name opens."""
+            lab.contexts.append(ctx)
+            lab.gates[ctx.step_id].reached.set()
+            await lab.gates[ctx.step_id].opened.wait()
 
         @action("t.child", effect="external")
         async def child(ctx: ActionContext, template: str, params: dict | None = None) -> Any:

@@ -335,14 +335,17 @@ async def test_services_start_in_order_and_stop_in_reverse():
     assert happened[-3:-1] == [one.replace("start", "stop") for one in reversed(starts)]
 
 
-async def test_shutting_down_lets_runs_end_within_the_grace(bench):
+async def test_shutting_down_lets_steps_end_within_the_grace_and_begins_none(bench):
     run_id = await bench.start(workflow(gate("a"), echo("b", after="a")))
     await bench.lab.reached("a")
     stopping = asyncio.create_task(bench.engine.shut_down(grace=10))
     await bench.settle()
     bench.lab.open("a")
     await stopping
-    assert (await bench.engine.state(run_id)).status == "completed"
+    state = await bench.engine.state(run_id)
+    assert (state.status, state.steps["a"].status, "b" in state.steps) == ("active", "completed", False)
+    await bench.engine.start_up()
+    assert (await bench.wait(run_id)).output == {"b": "b"}
 
 
 async def test_what_does_not_end_within_the_grace_stays_where_it_is(bench):

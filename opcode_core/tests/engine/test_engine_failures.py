@@ -170,16 +170,3 @@ async def test_a_run_that_breaks_says_so_and_harms_no_other(bench, caplog):
         await bench.run(workflow(step("a", "t.flaky", retry={"max": 1})))
     assert "run run-1 broke" in caplog.text
     assert (await bench.run(workflow(echo("a")))).status == "completed"
-
-
-async def test_a_decision_that_nobody_can_make_fails_its_step(bench):
-    state = await bench.run(
-        workflow({"id": "ask", "type": "reasoning", "config": {"prompt_context": "well?"}})
-    )
-    assert (state.status, state.error["step_id"]) == ("failed", "ask")
-
-
-async def test_a_signal_that_nobody_can_send_fails_its_step(bench):
-    state = await bench.run(workflow({"id": "w", "type": "wait", "config": {"signal": "go"}}))
-    assert (state.error["code"], state.error["step_id"]) == ("SIGNAL_FAILED", "w")
-    assert "'go'" in state.error["message"]

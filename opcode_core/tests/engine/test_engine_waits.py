@@ -15,7 +15,7 @@ async def test_a_wait_ends_when_its_time_is_over(bench):
     await bench.clock.somebody_sleeps()
     bench.clock.advance(30 * 86400 - 1)
     await bench.settle()
-    assert bench.status(run_id, "w") == "running"
+    assert bench.status(run_id, "w") == "suspended"
     bench.clock.advance(1)
     state = await bench.wait(run_id)
     assert state.steps["w"].output == {"waited": 30 * 86400 * 1000}
@@ -26,8 +26,11 @@ async def test_the_wait_is_stored_before_it_is_waited(bench):
     bench.clock.held = True
     run_id = await bench.start(workflow(wait(duration="1h")))
     await bench.clock.somebody_sleeps()
-    last = (await bench.events(run_id))[-1]
-    assert (last.event_type, last.payload) == ("wait_started", {"duration": 3600.0})
+    await bench.settle()
+    begun, parked = (await bench.events(run_id))[-2:]
+    until = bench.clock.time + 3600
+    assert (begun.event_type, begun.payload["until"]) == ("wait_started", until)
+    assert (parked.event_type, parked.payload) == ("step_suspended", {"until": until})
     bench.clock.advance(3600)
     await bench.wait(run_id)
 
@@ -37,6 +40,7 @@ async def test_the_story_of_a_wait(bench):
     assert await bench.story(state) == [
         "step_started w",
         "wait_started w",
+        "step_suspended w",
         "wait_completed w",
         "step_completed w",
     ]
@@ -51,8 +55,8 @@ async def test_a_wait_holds_no_place_in_the_pool(make_bench):
     bench = await make_bench(pool_size=1)
     bench.clock.held = True
     run_id = await bench.start(workflow(wait("w1"), wait("w2"), gate("a")))
-    await bench.clock.somebody_sleeps(2)
     await bench.lab.reached("a")
+    await bench.clock.somebody_sleeps()
     bench.lab.open("a")
     bench.clock.advance(5)
     assert (await bench.wait(run_id)).status == "completed"
@@ -66,7 +70,7 @@ async def test_a_failure_ends_a_wait(bench):
             wait(duration="30d"), for_each("l", [1], body), step("b", "t.gate", {"name": "b", "fail": True})
         )
     )
-    await bench.clock.somebody_sleeps(2)
+    await bench.until(lambda: bench.status(run_id, "l.iter_0.x") == "suspended")
     await bench.lab.reached("b")
     bench.lab.open("b")
     state = await bench.wait(run_id)  # the clock never moved

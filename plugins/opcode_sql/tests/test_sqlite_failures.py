@@ -49,13 +49,13 @@ async def test_a_locked_database(storage, path):
 
 async def test_a_full_disk(storage, path):
     await storage.commit([a_commit()])
-    (pages,) = storage._db.execute("PRAGMA page_count").fetchone()
-    storage._db.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = storage._database.connection.execute("PRAGMA page_count").fetchone()
+    storage._database.connection.execute(f"PRAGMA max_page_count = {pages}")
     big = Commit(a_run(sequence=2, status="completed"), [an_event("r1", 2, payload={"a": "x" * 100_000})])
     await store_error(storage.commit([a_commit("r2"), big]), path, "the disk is full", "free some space")
     assert await storage.run("r1") == a_run(sequence=1)
     assert await storage.run("r2") is None
-    storage._db.execute("PRAGMA max_page_count = 1000000")
+    storage._database.connection.execute("PRAGMA max_page_count = 1000000")
     await storage.commit([big])
 
 
@@ -84,7 +84,7 @@ async def test_a_damaged_file(storage, path):
 
 async def test_a_row_that_is_no_json(storage, path):
     await storage.commit([a_commit()])
-    storage._db.execute("UPDATE events SET payload = '{'")
+    storage._database.connection.execute("UPDATE events SET payload = '{'")
     await store_error(storage.events(EventFilter("r1")), path, "reading the database")
 
 
@@ -226,6 +226,6 @@ async def test_what_was_committed_survives_a_kill(path, durability):
 async def test_durability_is_sqlites_synchronous(path, durability, level):
     storage = sqlite(f"sqlite:///{path}?durability={durability}")
     await storage.open()
-    assert storage._db.execute("PRAGMA synchronous").fetchone() == (level,)
-    assert storage._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert storage._database.connection.execute("PRAGMA synchronous").fetchone() == (level,)
+    assert storage._database.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     await storage.close()

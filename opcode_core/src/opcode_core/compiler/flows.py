@@ -81,6 +81,7 @@ def _loop(bench: Workbench, config: d.LoopConfig, path: str, place: Place, block
         max_iter=config.max_iter or (None if by_list else DEFAULT_MAX_ITER),
         concurrency=config.concurrency,
         fold=not bench.keeps_iterations,
+        static=isinstance(config.over, list),
     )
 
 

@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Come back after that long."""
         ...
 
+    async def sleep_until(self, when: float) -> None:
+        """Come back soon after `now()` has reached `when`, also when the clock was set meanwhile."""
+        ...
+
 
 class Ids(Protocol):
     """The engine's only source of chance."""

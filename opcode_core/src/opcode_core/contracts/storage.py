@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from opcode_core.decisions import Decision
 from opcode_core.events import Event
 
 T = TypeVar("T")
@@ -16,8 +17,12 @@ class RunRecord:
     Times are seconds since the epoch. `definition_hash` names the definition that the run
     started with and keeps. `sequence` is that of its last event, 0 when it has none yet.
 
-    `status`, `updated_at`, `sequence`, `completed_at`, `output` and `error` follow the run; all
-    else is fixed by its first commit, and a storage may ignore a later change of it.
+    `owner`: the process that drives it, None while it rests. `wakes_at`: when a resting run is to be
+    looked at again by itself; None when it only waits for others, has ended, or has an owner.
+    `fence` rises with each claim.
+
+    `status`, `updated_at`, `sequence`, `completed_at`, `output`, `error`, `wakes_at` and `owner`
+    follow the run; all else is fixed by its first commit, and a storage may ignore a later change of it.
     """
 
     id: str
@@ -35,6 +40,28 @@ class RunRecord:
     parent_id: str | None = None
     parent_step_id: str | None = None
     idempotency_key: str | None = None
+    name: str | None = None
+    wakes_at: float | None = None
+    owner: str | None = None
+    fence: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that a run is to be told by who does not drive it; kept until a commit of the run takes it.
+
+    Attributes:
+        kind: a signal's type (`decision`, `data`, `cancel`, `retry`, `skip`), or `child` when the
+            run that a step waits for has ended or waits itself.
+    """
+
+    id: str
+    workflow_id: str
+    kind: str
+    step_id: str | None
+    payload: Mapping[str, Any]
+    agent_id: str
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +79,20 @@ class Commit:
             a run; None later, or when the storage has it already. What is stored under a hash stays.
         context: the keys of the workflow context that changed, with their new values; other keys
             stay as they are. A value is replaced as a whole. None when nothing changed.
+        decisions: as they are now, those of this run that are new or changed.
+        messages: to other runs; one whose id is already stored stays as it is.
+        taken: ids of messages to this run that its events account for; they are deleted.
+        snapshot: the state after the events in a form of the engine's own, in place of an older one.
     """
 
     run: RunRecord
     events: Sequence[Event]
     definition: bytes | None = None
     context: Mapping[str, Any] | None = None
+    decisions: Sequence[Decision] = ()
+    messages: Sequence[Message] = ()
+    taken: Sequence[str] = ()
+    snapshot: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +140,18 @@ class EventFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionFilter:
+    """Which decisions: all that is given must hold; what is None does not restrict.
+
+    `agent_id`: those that this agent may answer: asked of it, or of nobody in particular.
+    """
+
+    status: str | None = None
+    workflow_id: str | None = None
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some rows, and the cursor of the next page, None at the end.
 
@@ -144,12 +191,68 @@ class Storage(Protocol):
 
         Raises:
             OpcodeError: CONFLICT when a sequence is already taken or leaves a gap, an event is
-                another run's, or the idempotency key belongs to another run of the same agent;
-                `details["workflow_id"]` is the run whose commit it was, and for a key
-                `details["existing_id"]` the run that has it. VALIDATION_ERROR for values that
-                cannot be stored.
+                another run's, `fence` is not the stored one (somebody else has claimed the run), or
+                the idempotency key belongs to another run of the same agent;
+                `details["workflow_id"]` is the run whose commit it was, for a fence
+                `details["fence"]` the stored one, and for a key `details["existing_id"]` the run
+                that has it. VALIDATION_ERROR for values that cannot be stored.
         """
         ...
+
+    # -- who drives which run
+
+    async def beat(self, owner: str, until: float) -> None:
+        """Let `owner` count as living until that time, seconds since the epoch."""
+        ...
+
+    async def owners(self) -> Mapping[str, float]:
+        """Everyone who ever beat and did not leave, and until when they count as living."""
+        ...
+
+    async def leave(self, owner: str) -> None:
+        """Let `owner` count as dead from now on; unknown ones are ignored."""
+        ...
+
+    async def claim(self, run_ids: Sequence[str], owner: str, now: float) -> Sequence[RunRecord]:
+        """Make `owner` drive those of the runs whose owner is None, itself or not living at `now`.
+
+        The fence of each rises by one, so a commit of who drove it before is refused, and its
+        `wakes_at` becomes None. What is given are the rows after that, in no particular order;
+        runs that do not exist are left out.
+        """
+        ...
+
+    async def orphans(self, now: float, limit: int = 100) -> Sequence[RunRecord]:
+        """Runs whose owner is not None and not living at `now`, the oldest first."""
+        ...
+
+    async def due(self, now: float, limit: int = 100) -> Sequence[RunRecord]:
+        """Runs whose `wakes_at` is not after `now`, the earliest first."""
+        ...
+
+    async def next_due(self, after: float) -> float | None:
+        """The earliest `wakes_at` after that time, or None."""
+        ...
+
+    # -- messages to runs
+
+    async def post(self, message: Message) -> None:
+        """Keep a message until a commit takes it; one whose id is already stored stays as it is.
+
+        Raises:
+            OpcodeError: NOT_FOUND when there is no such run.
+        """
+        ...
+
+    async def messages(self, workflow_id: str | None = None, limit: int = 100) -> Sequence[Message]:
+        """Messages that nobody has taken, to that run or to all, the oldest first (then by id)."""
+        ...
+
+    async def drop(self, message_id: str) -> None:
+        """Delete a message that came too late; unknown ones are ignored."""
+        ...
+
+    # -- reading
 
     async def run(self, run_id: str) -> RunRecord | None:
         """One run's row, or None."""
@@ -169,6 +272,20 @@ class Storage(Protocol):
 
     async def context(self, run_id: str) -> dict[str, Any]:
         """The workflow context as last committed; {} when it never changed."""
+        ...
+
+    async def snapshot(self, run_id: str) -> tuple[int, bytes] | None:
+        """The latest snapshot of a run and the sequence that it stands for, or None."""
+        ...
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """One decision, or None."""
+        ...
+
+    async def decisions(
+        self, where: DecisionFilter, limit: int = 50, cursor: str | None = None
+    ) -> Page[Decision]:
+        """Decisions by (`created_at`, `id`), the smallest first: who waits longest comes first."""
         ...
 
     async def definition(self, definition_hash: str) -> bytes | None:
@@ -193,4 +310,20 @@ class Storage(Protocol):
 
         With `agent_id`, only the versions which that agent stored count.
         """
+        ...
+
+    # -- housekeeping
+
+    async def purge(self, before: float, limit: int = 100) -> int:
+        """Delete up to `limit` runs that are completed, failed or cancelled since before that time.
+
+        With them go their events, contexts, decisions, snapshots and messages, and definitions that
+        nothing else uses. A run stays while another that has not ended names it as its parent.
+        How many runs were deleted is given; less than `limit` means that no more are left.
+        """
+        ...
+
+    async def check(self) -> Sequence[str]:
+        """What is wrong with the storage itself, in sentences for a person: damaged pages, events or
+        decisions of runs that do not exist, logs with gaps, rows that do not fit their log's length."""
         ...

@@ -5,6 +5,9 @@ import os
 import random
 import time
 
+LONGEST_SLEEP = 1.0
+"""Seconds after which a sleeper looks at the clock again: it may have been set, or the machine suspended."""
+
 
 class SystemClock:
     """The machine's time."""
@@ -12,6 +15,11 @@ class SystemClock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(asyncio.sleep)
+
+    async def sleep_until(self, when: float) -> None:
+        """In short sleeps, because the loop's time stands still while the machine is suspended."""
+        while (left := when - self.now()) > 0:  # noqa: ASYNC110 - nothing tells that the clock was set
+            await asyncio.sleep(min(left, LONGEST_SLEEP))
 
 
 class RandomIds:

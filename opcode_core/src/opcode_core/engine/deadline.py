@@ -24,6 +24,10 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str,
     """
     if seconds is None:
         return await work
+    if seconds <= 0:
+        work.close()
+        stop.request("its time is over")
+        raise TimeoutError
     task = asyncio.create_task(work, name=name)
     try:
         await asyncio.wait({task}, timeout=seconds)

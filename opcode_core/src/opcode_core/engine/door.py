@@ -1,37 +1,47 @@
 """The door through which every step goes: the log is asked first, then guard, attempts, retries, `on_error`."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.contracts.expression import Program
 from opcode_core.engine import steps
 from opcode_core.engine.deadline import within
-from opcode_core.engine.failure import Halted, LogFailed, StepFailed, as_error, exhausted
+from opcode_core.engine.failure import Halted, LogFailed, Parked, StepFailed, as_error, exhausted
+from opcode_core.engine.log import NOTHING
 from opcode_core.engine.retry import pause_before
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import Block, StepPlan
 from opcode_core.scope import Scope
-from opcode_core.state import COMPLETED, FAILED, PENDING, STEP_ENDED
+from opcode_core.state import (
+    COMPLETED,
+    FAILED,
+    PENDING,
+    RETRYING,
+    STEP_ENDED,
+    SUSPENDED,
+    StepState,
+)
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
 
-NOTHING: Mapping[str, Any] = {}
-BLOCK: Mapping[str, Any] = {"block": True}
+HELD = 3.0
+"""Seconds of waiting that are held in memory; what takes longer is left to a row."""
 
 
 class Door:
     """Does the steps of one run, each known by its full id."""
 
-    __slots__ = ("record", "run", "state")
+    __slots__ = ("doing", "record", "run", "skipped", "state")
 
     def __init__(self, run: "Run") -> None:
         self.run = run
         self.state = run.state
         self.record = run.record
+        self.doing: dict[str, asyncio.Task[Any] | None] = {}
+        self.skipped: set[str] = set()
 
     async def do_block(self, block: Block, scope: Scope) -> str | None:
         """Do a block's steps one after another; the id of the last that completed, whose output is the block's."""
@@ -55,6 +65,7 @@ class Door:
         Raises:
             StepFailed: when it failed and nothing on it says what to do about that.
             Halted: when it could not begin, or not go on, because its surroundings stop.
+            Parked: when it waits; the same call goes on with it.
         """
         step_id = scope.prefix + step.id
         state = self.state.steps.get(step_id)
@@ -62,62 +73,139 @@ class Door:
             if state.status == FAILED and state.fallback is None:
                 raise StepFailed(OpcodeError.from_dict(state.error or {}))
             return
-        if (reason := scope.stop.requested) is not None:
-            raise Halted(reason)
-        attempt = 1
-        if state is None or state.status == PENDING:
-            if not self.begin(step, step_id, scope):
-                return
-        else:
-            attempt = state.attempt
-            await self._again(step, step_id, scope, attempt)
-            attempt += 1
         try:
-            await self._attempts(step, step_id, scope, attempt)
+            if await self._enter(step, step_id, scope, state):
+                await self._attempts(step, step_id, scope)
+        except Parked:
+            self.run.set_alarm()
+            raise
         except Halted as halted:
-            if self.state.steps[step_id].status not in STEP_ENDED:
-                self.record(e.STEP_SKIPPED, step_id, {"reason": halted.reason})
+            state = self.state.steps.get(step_id)
+            if state is not None and state.status not in STEP_ENDED:
+                self.record(e.STEP_SKIPPED, step_id, {"reason": halted.reason, "halted": True})
             raise
 
-    async def _attempts(self, step: StepPlan, step_id: str, scope: Scope, attempt: int) -> None:
+    async def _enter(self, step: StepPlan, step_id: str, scope: Scope, state: StepState | None) -> bool:
+        """Begin a step, or take it up where it was left; False when it has ended by that."""
+        if (reason := scope.stop.requested) is not None:
+            raise Halted(reason)
+        if self.run.engine.closing:
+            raise self.run.parked()
+        if state is None or state.status == PENDING:
+            return self.begin(step, step_id, scope)
+        return await self._take_up(step, step_id, scope, state)
+
+    async def _take_up(self, step: StepPlan, step_id: str, scope: Scope, state: StepState) -> bool:
+        """Make a step that began earlier ready for its body; False when it has ended."""
+        if state.status == RETRYING:
+            await self._again(step, step_id, scope)
+        elif state.status == SUSPENDED:
+            if state.waiting is None:  # somebody said that it is to be tried again
+                self.run.resumed()
+                self.record(e.STEP_RETRY_ATTEMPT, step_id, _start(step, state.attempt + 1))
+            elif state.waiting["for"] == "operator":
+                raise self.run.parked(outside=True)
+        elif not state.block and state.child is None:
+            return self._in_doubt(step, step_id, state)
+        return True
+
+    def _in_doubt(self, step: StepPlan, step_id: str, state: StepState) -> bool:
+        """A process died while this action was going on, and nobody knows how far it came."""
+        error = OpcodeError(
+            ErrorCode.EXECUTION_ERROR,
+            f"the process ended while step '{step_id}' was going on",
+            details={"interrupted": True},
+            step_id=step_id,
+        )
+        external = step.action is not None and step.action.effect == "external"
+        if external and step.on_crash == "fail":
+            self.failed(step, step_id, error)
+            return False
+        if external and step.on_crash == "suspend":
+            waiting = {"for": "operator", "reason": "interrupted", "until": None}
+            self.record(e.STEP_SUSPENDED, step_id, {"waiting": waiting})
+            raise self.run.parked(outside=True)
+        attempt = {"attempt": state.attempt, "delay_ms": 0, "interrupted": True, "error": error.to_dict()}
+        self.record(e.STEP_RETRYING, step_id, attempt)
+        self.record(e.STEP_RETRY_ATTEMPT, step_id, _start(step, state.attempt + 1))
+        return True
+
+    async def _attempts(self, step: StepPlan, step_id: str, scope: Scope) -> None:
         while True:
             error = await self._attempt(step, step_id, scope)
             if error is None:
                 return
-            if not self.may_retry(step, error, attempt, scope):
-                self.failed(step, step_id, error, attempt)
+            if not self.may_retry(step, step_id, error, scope):
+                self.failed(step, step_id, error)
                 return
-            self.retrying(step, step_id, error, attempt)
-            await self._again(step, step_id, scope, attempt)
-            attempt += 1
+            self.retrying(step, step_id, error)
+            await self._again(step, step_id, scope)
 
     async def _attempt(self, step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
-        """Try once: None when the step ended well."""
+        """Try once: None when the step ended, or somebody ended it meanwhile."""
         if step.at_once:
             return steps.call_at_once(self.run, step, step_id, scope)
         mine = self.state.steps[step_id]
-        if step.timeout is not None:
-            scope = scope.with_stop(Stop(scope.stop))
         output, error = None, None
         try:
-            work = steps.BODIES[step.type](self.run, step, step_id, scope)
-            output = await within(step.timeout, work, f"step {step_id}", scope.stop)
-        except StepFailed as failed:
-            error = failed.error
-        except TimeoutError:
-            error = self._timed_out(step, step_id)
-        except (Halted, LogFailed):
-            raise
-        except Exception as raised:
-            error = as_error(raised, f"step '{step_id}'")
+            output = await self._body(step, step_id, scope, mine)
+        except OpcodeError as raised:
+            error = raised
+        except asyncio.CancelledError:
+            if not self._was_skipped(step_id):
+                raise
         if mine.status in STEP_ENDED or self.state.steps.get(step_id) is not mine:
+            if step_id in self.skipped:
+                return None
             raise asyncio.CancelledError  # it was given up and ignored that: what it says comes too late
         if error is None:
             self.record(e.STEP_COMPLETED, step_id, {"output": output})
             return None
+        if mine.status == SUSPENDED:
+            self.run.resumed()
+            self.run.log.end_wait(step_id, "its time is over")
         if step.flow is not None:
             self.run.abandon(f"{step_id}.", "the step around it failed")
         return _about(error, step_id)
+
+    async def _body(self, step: StepPlan, step_id: str, scope: Scope, mine: StepState) -> Any:
+        """What the step is there for, within its time.
+
+        Raises:
+            OpcodeError: what went wrong, whatever was raised.
+        """
+        left = None
+        if mine.deadline is not None:
+            left = max(mine.deadline - self.run.engine.clock.now(), 0.0)
+            scope = scope.with_stop(Stop(scope.stop))
+        self.doing[step_id] = asyncio.current_task()
+        try:
+            work = steps.BODIES[step.type](self.run, step, step_id, scope)
+            return await within(left, work, f"step {step_id}", scope.stop)
+        except StepFailed as failed:
+            raise failed.error from None
+        except TimeoutError:
+            raise self._timed_out(step, step_id) from None
+        except (Halted, Parked, LogFailed):
+            raise
+        except Exception as raised:
+            raise as_error(raised, f"step '{step_id}'") from None
+        finally:
+            self.doing.pop(step_id, None)
+
+    def skip(self, step_id: str, reason: str) -> None:
+        """End a step that has begun, from outside; what it does is cancelled."""
+        self.skipped.add(step_id)
+        self.run.abandon(f"{step_id}.", "the step around it was skipped")
+        self.record(e.STEP_SKIPPED, step_id, {"reason": reason})
+        task = self.doing.get(step_id)
+        if task is not None:
+            task.cancel()
+
+    def _was_skipped(self, step_id: str) -> bool:
+        """Whether a cancellation was meant for this step alone."""
+        task = asyncio.current_task()
+        return step_id in self.skipped and task is not None and task.uncancel() == 0
 
     def _timed_out(self, step: StepPlan, step_id: str) -> OpcodeError:
         error = OpcodeError(
@@ -139,9 +227,10 @@ class Door:
                 return False
         except OpcodeError as error:
             self.record(e.STEP_STARTED, step_id)
-            self.failed(step, step_id, _about(error, step_id), 1)
+            self.failed(step, step_id, _about(error, step_id))
             return False
-        self.record(e.STEP_STARTED, step_id, NOTHING if step.flow is None else BLOCK)
+        plain = step.flow is None and step.timeout is None
+        self.record(e.STEP_STARTED, step_id, NOTHING if plain else _start(step))
         return True
 
     def _guard(self, guard: Program, source: str, scope: Scope) -> bool:
@@ -162,49 +251,66 @@ class Door:
             )
         return value
 
-    def may_retry(self, step: StepPlan, error: OpcodeError, attempt: int, scope: Scope) -> bool:
+    def may_retry(self, step: StepPlan, step_id: str, error: OpcodeError, scope: Scope) -> bool:
         """Whether a failed attempt is not the last."""
-        return error.retryable and attempt <= step.retry.max and scope.stop.requested is None
+        if not error.retryable or not step.retry.max:
+            return False
+        return self.state.steps[step_id].failures < step.retry.max and scope.stop.requested is None
 
-    def retrying(self, step: StepPlan, step_id: str, error: OpcodeError, attempt: int) -> None:
+    def retrying(self, step: StepPlan, step_id: str, error: OpcodeError) -> None:
         """Record that there will be another attempt, and when."""
-        pause = pause_before(step.retry, attempt, self.run.engine.ids.fraction())
-        payload = {"attempt": attempt, "delay_ms": round(pause * 1000), "error": error.to_dict()}
+        mine = self.state.steps[step_id]
+        pause = pause_before(step.retry, mine.failures + 1, self.run.engine.ids.fraction())
+        payload = {"attempt": mine.attempt, "delay_ms": round(pause * 1000), "error": error.to_dict()}
         self.record(e.STEP_RETRYING, step_id, payload)
 
-    async def _again(self, step: StepPlan, step_id: str, scope: Scope, attempt: int) -> None:
+    async def _again(self, step: StepPlan, step_id: str, scope: Scope) -> None:
         """Wait out the pause before the next attempt, and begin it."""
         state = self.state.steps[step_id]
         await self.run.commit()
         pause = (state.retry_at or 0.0) - self.run.engine.clock.now()
+        if pause > HELD:
+            raise self.run.parked()
         if pause > 0:
             await scope.stop.sleep(self.run.engine.clock, pause)
         if (reason := scope.stop.requested) is not None:
-            error = OpcodeError.from_dict(state.error or {})
-            self.record(e.STEP_FAILED, step_id, {"error": error.to_dict(), "reason": reason})
-            raise StepFailed(error)
-        self.record(e.STEP_RETRY_ATTEMPT, step_id, {"attempt": attempt + 1, **(BLOCK if step.flow else {})})
+            raise Halted(reason)
+        if self.run.engine.closing:
+            raise self.run.parked()
+        self.record(e.STEP_RETRY_ATTEMPT, step_id, _start(step, state.attempt + 1))
 
-    def failed(self, step: StepPlan, step_id: str, error: OpcodeError, attempt: int) -> None:
+    def failed(self, step: StepPlan, step_id: str, error: OpcodeError) -> None:
         """The last attempt failed: do what `on_error` says.
 
         Raises:
             StepFailed: when it says nothing that helps.
         """
-        if 0 < step.retry.max < attempt and error.retryable:
+        if 0 < step.retry.max <= self.state.steps[step_id].failures and error.retryable:
             error = exhausted(error, step.retry.max)
         what = {"error": error.to_dict()}
         if step.strategy == "ignore":
             self.record(e.ERROR_HANDLER_INVOKED, step_id, {"strategy": "ignore", **what})
             self.record(e.STEP_IGNORED, step_id, what)
             return
-        self.record(e.STEP_FAILED, step_id, what)
+        stands_in = None
+        if step.strategy == "fallback_step":
+            stands_in = {"fallback_step": f"{step_id.removesuffix(step.id)}{step.fallback}"}
+        self.record(e.STEP_FAILED, step_id, {**what, **(stands_in or {})})
         if step.strategy is not None:
             self.record(e.ERROR_HANDLER_INVOKED, step_id, {"strategy": step.strategy, **what})
-        if step.strategy != "fallback_step":
+        if stands_in is None:
             raise StepFailed(error)
-        prefix = step_id.removesuffix(step.id)
-        self.record(e.STEP_FALLBACK, step_id, {"fallback_step": f"{prefix}{step.fallback}"})
+        self.record(e.STEP_FALLBACK, step_id, stands_in)
+
+
+def _start(step: StepPlan, attempt: int | None = None) -> dict[str, Any]:
+    """What the beginning of an attempt says about itself."""
+    payload: dict[str, Any] = {} if attempt is None else {"attempt": attempt}
+    if step.flow is not None:
+        payload["block"] = True
+    if step.timeout is not None:
+        payload["timeout"] = step.timeout
+    return payload
 
 
 def _about(error: OpcodeError, step_id: str) -> OpcodeError:

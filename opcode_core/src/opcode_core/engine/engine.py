@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from opcode_core import events as e
 from opcode_core.builtins import default_isolator
@@ -11,18 +11,31 @@ from opcode_core.compiler import make_plan
 from opcode_core.contracts.action import ActionContext, StepLogger
 from opcode_core.contracts.clock import Clock, Ids
 from opcode_core.contracts.runner import Runner
-from opcode_core.contracts.storage import EventFilter, RunFilter, RunRecord, Storage, TemplateRecord
+from opcode_core.contracts.storage import (
+    EventFilter,
+    Message,
+    RunFilter,
+    RunRecord,
+    Storage,
+    TemplateRecord,
+)
+from opcode_core.engine import signals
 from opcode_core.engine.access import Access
 from opcode_core.engine.breaker import Breaker, BreakerPolicy
 from opcode_core.engine.clock import RandomIds, SystemClock
 from opcode_core.engine.deadline import stop_tasks
 from opcode_core.engine.discreet import DiscreetLogger
 from opcode_core.engine.failure import LogFailed
+from opcode_core.engine.forking import taken_over
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
+from opcode_core.engine.owner import this_process
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
+from opcode_core.engine.runs import Runs, not_found
 from opcode_core.engine.starting import checked_params, default_inputs, version_number
+from opcode_core.engine.timers import Timers
+from opcode_core.engine.watch import Watch
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.issues import Issue
@@ -32,7 +45,7 @@ from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
 from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
-from opcode_core.state import COMPLETED, RUN_ENDED, RunState, fold
+from opcode_core.state import CANCELLED, COMPLETED, RunState, fold
 from opcode_core.suggestions import did_you_mean
 
 LOCAL_AGENT = "local"
@@ -50,6 +63,10 @@ class Engine:
         plugins: what is installed; all of it by default.
         pool_size: how many actions run at once.
         breaker_policies: by action name, where the default does not fit.
+        recovery: whether runs whose process died go on by themselves or wait for the signal `retry`.
+        others: go on with runs that were begun elsewhere too, when they are due or orphaned.
+        linger: seconds for which a run that waits stays in memory, in case the wait is short.
+        owner: the name of this process in the storage, by default made of what the system knows it by.
     """
 
     def __init__(
@@ -63,6 +80,10 @@ class Engine:
         runner: Runner | None = None,
         paths: PathPolicy | None = None,
         breaker_policies: Mapping[str, BreakerPolicy] | None = None,
+        recovery: Literal["resume", "suspend"] = "resume",
+        others: bool = True,
+        linger: float = 1.0,
+        owner: str | None = None,
     ) -> None:
         self.storage = storage
         self.plugins = plugins or PluginManager()
@@ -77,26 +98,46 @@ class Engine:
         self.breakers: dict[str, Breaker] = {}
         self.notifier: Notifier | None = None
         self.isolator = default_isolator(self.registry)
+        self.recovery = recovery
+        self.others = others
+        self.linger = linger
+        self.owner = owner or this_process()
+        self.closing = False
+        self.runs = Runs(self)
+        self.timers = Timers(storage, self.clock, self.runs.wake)
+        self.watch = Watch(self)
         self._breaker_policies = dict(breaker_policies or {})
-        self._runs: dict[str, Run] = {}
+        self._background: list[asyncio.Task[None]] = []
         self._plans: dict[str, Plan] = {}
         self._services: list[Any] = []
 
     # ---- life ---------------------------------------------------------------------------------
 
     async def start_up(self) -> None:
-        """Open the storage and start the services."""
+        """Open the storage, start the services, and go on with what was left."""
+        self.closing = False
         await self.storage.open()
         for service in self.plugins.services(self):
             await service.start()
             self._services.append(service)
+        self._background = [asyncio.create_task(self.timers.serve(), name="timers")]
+        if self.others:
+            await self.watch.begin()
+            await self.watch.bury()
+            self._background.append(asyncio.create_task(self._recover(), name="recovery"))
+
+    async def _recover(self) -> None:
+        try:
+            await self.runs.recover_orphans()
+        except OpcodeError as error:
+            _log.error("what was left cannot be taken up yet: %s", error)
 
     async def shut_down(self, grace: float = 10.0) -> None:
-        """Let runs end for `grace` seconds, then leave the rest where they are, and close everything."""
-        tasks = [run.task for run in self._runs.values() if run.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
-            await stop_tasks(tasks)
+        """Begin nothing new, let steps in flight end for `grace` seconds, leave the rest where it is."""
+        self.closing = True
+        await stop_tasks(self._background)
+        await self.runs.shut_down(max(grace, 0.05))
+        await self.watch.end()
         for service in reversed(self._services):
             await service.stop()
         self._services.clear()
@@ -190,8 +231,8 @@ class Engine:
             return await self.wait(await self.start(workflow, params, **options))
         run = await self._made(workflow, params, **options)
         assert isinstance(run, Run)
-        self._launch(run)
-        return await run.wait()
+        self.runs.launch(run)
+        return await self.runs.wait(run.state.id)
 
     async def start(
         self,
@@ -217,7 +258,7 @@ class Engine:
             await run.commit()
         except LogFailed as failed:
             return await self._already_begun(run.state, failed.error)
-        self._launch(run)
+        self.runs.launch(run)
         return run.state.id
 
     async def _made(
@@ -232,6 +273,7 @@ class Engine:
         parent: tuple[str, str] | None = None,
     ) -> Run | str:
         """A run with its first event, not yet stored, or the id of the one that the key belongs to."""
+        await self._ready()
         if idempotency_key is not None:
             known = await self.storage.run_by_key(agent_id, idempotency_key)
             if known is not None:
@@ -251,6 +293,8 @@ class Engine:
             payload["parent_id"], payload["parent_step_id"] = parent
         if idempotency_key is not None:
             payload["idempotency_key"] = idempotency_key
+        if plan.timeout is not None:
+            payload["timeout"] = plan.timeout
         run_id = self.ids.new()
         if plan.definition.inputs:
             defaults = default_inputs(plan, payload, run_id, agent_id, self.clock.now())
@@ -259,16 +303,18 @@ class Engine:
         run.record(e.WORKFLOW_STARTED, None, payload)
         return run
 
+    async def _ready(self) -> None:
+        """Be able to own a run."""
+        if self.closing:
+            raise OpcodeError(ErrorCode.CONFLICT, "nothing new is begun: the engine is shutting down")
+        await self.watch.begin()
+
     def _plan_for(self, workflow: Plan | str | Mapping[str, Any], template: TemplateRecord | None) -> Plan:
         if template is not None:
             return self._compiled(template.definition_hash, template.definition)
         if isinstance(workflow, Plan):
             return workflow
         return self.plan(workflow)
-
-    def _launch(self, run: Run) -> None:
-        self._runs[run.state.id] = run
-        run.task = asyncio.create_task(run.drive(), name=f"run {run.state.id}")
 
     async def _already_begun(self, state: RunState, error: OpcodeError) -> str:
         """The run that another call began with the same key at the same moment."""
@@ -279,19 +325,58 @@ class Engine:
         raise error
 
     async def wait(self, run_id: str, timeout: float | None = None) -> RunState:
-        """The state of a run once it has ended, or as it is after `timeout` seconds.
+        """The state of a run once it has ended or waits for a decision or a signal, or after `timeout` seconds.
 
         Raises:
             OpcodeError: NOT_FOUND; STORE_ERROR when its log could not be written.
         """
-        run = self._runs.get(run_id)
-        if run is None:
-            return await self.state(run_id)
         try:
             async with asyncio.timeout(timeout):
-                return await run.wait()
+                return await self.runs.wait(run_id)
         except TimeoutError:
-            return run.state
+            return await self.state(run_id)
+
+    async def signal(
+        self,
+        run_id: str,
+        signal_type: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        step_id: str | None = None,
+        agent_id: str = LOCAL_AGENT,
+    ) -> RunState:
+        """Say something to a run, wherever it is; the state is given once that is stored.
+
+        Args:
+            run_id: any run that is not completed or cancelled.
+            signal_type: `decision` (`{"choice", "data", "reasoning"}` or `{"reject": reason}`), `data`
+                (`{"signal": name, ...}`), `cancel`, `retry` or `skip` (`{"reason"}`).
+            payload: what is said.
+            step_id: the step that it is about, by its full id.
+            agent_id: who says it.
+
+        Raises:
+            OpcodeError: when the run cannot do what is said; nothing has changed then.
+        """
+        now = self.clock.now()
+        said = signals.checked(signal_type, payload or {})
+        message = Message(self.ids.new(), run_id, signal_type, step_id, said, agent_id, now)
+        record = await self.storage.run(run_id)
+        if record is None and run_id not in self.runs.live:
+            raise not_found(run_id)
+        if record is not None and record.status in (COMPLETED, CANCELLED):
+            raise OpcodeError(
+                ErrorCode.INVALID_TRANSITION, f"run {run_id} has already ended: {record.status}"
+            )
+        run = await self.runs.bring(run_id, message)
+        if run is None:  # another process drives it, and looks for what it is told
+            await self.storage.post(message)
+            return await self.state(run_id)
+        try:
+            await run.commit()
+        except LogFailed as failed:
+            raise failed.error from None
+        return run.state
 
     async def cancel(self, run_id: str, reason: str = "cancelled by its user") -> RunState:
         """End a run now, and its children; what is in flight is cancelled.
@@ -299,22 +384,63 @@ class Engine:
         Raises:
             OpcodeError: NOT_FOUND; INVALID_TRANSITION when it has already ended.
         """
-        run = self._runs.get(run_id)
-        if run is None:
-            state = await self.state(run_id)
-            if state.status in RUN_ENDED:
-                raise OpcodeError(
-                    ErrorCode.INVALID_TRANSITION, f"run {run_id} has already ended: {state.status}"
-                )
-            raise OpcodeError(ErrorCode.CONFLICT, f"run {run_id} does not run in this process")
-        self._end(run, reason)
-        return await self.wait(run_id)
+        await self.signal(run_id, "cancel", {"reason": reason})
+        return await self.runs.wait(run_id)
 
-    def _end(self, run: Run, reason: str) -> None:
-        """A run before its children, so that their end is not taken for its step's failure."""
-        run.end(lambda: run.cancelled(reason))
-        for child in [child for child in self._runs.values() if child.state.parent_id == run.state.id]:
-            self._end(child, f"its parent run {run.state.id} was cancelled")
+    async def fork(
+        self, run_id: str, step_id: str, params: Mapping[str, Any] | None = None, agent_id: str | None = None
+    ) -> str:
+        """Begin a new run of the same definition at a step of an old one, and give its id.
+
+        What does not depend on the step is taken over from the old run with its outputs, in
+        particular earlier iterations and steps of the blocks around it; the rest is done anew.
+
+        Args:
+            run_id: the old run, whatever its status.
+            step_id: full id of a step that began there.
+            params: override the old run's inputs key by key.
+            agent_id: whose the new run is; the old one's agent by default.
+
+        Raises:
+            OpcodeError: NOT_FOUND; VALIDATION_ERROR for params that are not JSON.
+        """
+        old = await self.state(run_id)
+        plan = await self.plan_of(old)
+        facts = list(taken_over(old, plan, step_id))
+        before = await self._before(run_id, step_id)
+        await self._ready()
+        run = Run(self, plan, RunState(self.ids.new(), agent_id=agent_id or old.agent_id), plan.source)
+        run.record(
+            e.WORKFLOW_STARTED,
+            None,
+            {
+                "format": e.FORMAT,
+                "definition": plan.hash,
+                "name": old.name,
+                "template_name": old.template_name,
+                "template_version": old.template_version,
+                "context": before.context,
+                "inputs": {**old.inputs, **checked_params(dict(params or {}), None)},
+                "forked_from": {"workflow_id": run_id, "step_id": step_id},
+                **({} if plan.timeout is None else {"timeout": plan.timeout}),
+            },
+        )
+        for event_type, of, payload in facts:
+            run.record(event_type, of, payload)
+        try:
+            await run.commit()
+        except LogFailed as failed:
+            raise failed.error from None
+        self.runs.launch(run)
+        return run.state.id
+
+    async def _before(self, run_id: str, step_id: str) -> RunState:
+        """The state of a run when a step began for the last time."""
+        log = await self.log(run_id)
+        begins = [
+            event.sequence for event in log if (event.event_type, event.step_id) == (e.STEP_STARTED, step_id)
+        ]
+        return fold(run_id, log[: begins[-1] - 1 if begins else len(log)])
 
     async def state(self, run_id: str) -> RunState:
         """A run's state: the live one, or folded from its log.
@@ -322,11 +448,7 @@ class Engine:
         Raises:
             OpcodeError: NOT_FOUND.
         """
-        run = self._runs.get(run_id)
-        if run is not None:
-            return run.state
-        log = await self.log(run_id)
-        return fold(run_id, log)
+        return await self.runs.state(run_id)
 
     async def log(self, run_id: str) -> list[Event]:
         """All stored events of a run.
@@ -342,13 +464,13 @@ class Engine:
             if len(page.items) < 1000:
                 break
         if not log:
-            raise OpcodeError(ErrorCode.NOT_FOUND, f"there is no run '{run_id}'")
+            raise not_found(run_id)
         return log
 
     async def plan_of(self, state: RunState) -> Plan:
         """The plan that a run follows."""
-        if state.id in self._runs:
-            return self._runs[state.id].plan
+        if state.id in self.runs.live:
+            return self.runs.live[state.id].plan
         source = await self.storage.definition(state.definition_hash)
         if source is None:
             raise OpcodeError(ErrorCode.NOT_FOUND, f"the definition of run {state.id} is not stored")
@@ -364,17 +486,12 @@ class Engine:
         Raises:
             OpcodeError: NOT_FOUND; CONFLICT when it has ended.
         """
-        run = self._runs.get(run_id)
-        if run is None or run.state.ended:
-            state = await self.state(run_id)
+        state = await self.state(run_id)
+        if state.ended:
             raise OpcodeError(
                 ErrorCode.CONFLICT, f"run {run_id} is {state.status}; its context no longer changes"
             )
-        run.record(e.VARIABLE_SET, None, {"data": data})
-        try:
-            await run.commit()
-        except LogFailed as failed:
-            raise failed.error from None
+        await self.signal(run_id, "data", data)
 
     async def find(self, prefix: str) -> RunRecord:
         """The run whose id begins with `prefix`, among the newest thousand; for people who type.
@@ -395,10 +512,6 @@ class Engine:
 
     # ---- for the parts of the engine ----------------------------------------------------------
 
-    def forget(self, run: Run) -> None:
-        """A run is no longer driven here."""
-        self._runs.pop(run.state.id, None)
-
     def breaker(self, action: str) -> Breaker:
         """The breaker of an action, made at its first failure."""
         breaker = self.breakers.get(action)
@@ -410,7 +523,7 @@ class Engine:
     def context_for(self, run: Run, step: StepPlan, step_id: str, scope: Scope) -> ActionContext:
         """What surrounds one call of an action."""
         state = run.state
-        key = f"{state.id}:{step_id}:0"
+        key = f"{state.id}:{step_id}:{state.steps[step_id].group}"
         correlation = {"workflow_id": state.id, "step_id": step_id, "agent_id": state.agent_id}
         secrets = list(scope.secrets.values()) if scope.secrets else []
         return ActionContext(
@@ -448,23 +561,6 @@ class Engine:
         vault = self.registry.vaults[0]
         return {name: await vault.get(name) for name in sorted(names)}
 
-    async def output_of_child(self, run: Run, child_id: str) -> Any:
-        """Wait for a child run to end, holding no place in the pool, and take over its output.
-
-        Raises:
-            OpcodeError: the child's own error when it failed or was cancelled.
-        """
-        await run.commit()
-        child = await self.wait(child_id)
-        if child.status == COMPLETED:
-            return child.output
-        error = child.error or {"code": "STEP_FAILED", "message": f"the child run is {child.status}"}
-        raise OpcodeError(
-            ErrorCode(error["code"]),
-            f"child run {child_id} {child.status}: {error['message']}",
-            details={"workflow_id": child_id, "error": dict(error)},
-        )
-
     def _compiled(self, definition_hash: str, source: bytes) -> Plan:
         plan = self._plans.get(definition_hash)
         if plan is None:
@@ -475,4 +571,5 @@ class Engine:
         return plan
 
 
+_log = logging.getLogger("opcode.engine")
 _action_log = logging.getLogger("opcode.action")

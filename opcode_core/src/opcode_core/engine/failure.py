@@ -1,6 +1,7 @@
 """Whatever an action raises, as an error that a person can read."""
 
 import asyncio
+from collections.abc import Iterable
 
 from opcode_core.errors import ErrorCode, OpcodeError
 
@@ -19,6 +20,26 @@ class Halted(Exception):  # noqa: N818
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Parked(Exception):  # noqa: N818
+    """Here something waits, and the log says for what; the same call goes on when it is over.
+
+    Args:
+        outside: only somebody else can end the wait: with a decision, a signal, or a run of theirs.
+        wakes: how often the run had been woken when this was so; after one more it may not be so.
+    """
+
+    def __init__(self, outside: bool, wakes: int) -> None:
+        super().__init__("waits")
+        self.outside = outside
+        self.wakes = wakes
+
+
+def all_parked(waits: Iterable[Parked]) -> Parked:
+    """Several places that wait, seen as one."""
+    waits = list(waits)
+    return Parked(all(one.outside for one in waits), min(one.wakes for one in waits))
 
 
 class LogFailed(Exception):  # noqa: N818

@@ -1,13 +1,12 @@
 """The outermost steps: each begins as soon as everything that it waits for has ended."""
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
 from opcode_core import events as e
 from opcode_core.engine import steps
-from opcode_core.engine.deadline import stop_tasks
-from opcode_core.engine.failure import Halted, StepFailed
+from opcode_core.engine.crew import Crew
+from opcode_core.engine.failure import Halted, Parked, StepFailed, all_parked
 from opcode_core.plan import StepPlan
 from opcode_core.scope import Scope
 from opcode_core.state import FAILED, STEP_ENDED
@@ -24,57 +23,70 @@ class Outermost:
         self.door = run.door
         self.plan = run.plan
         self.scope = run.scope
-        self.ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
+        self.ended: deque[int] = deque()
+        self.parked: dict[int, Parked] = {}
 
     async def drive(self) -> None:
-        """Start each outermost step as soon as everything that it waits for has ended."""
-        plan, scope = self.plan, self.scope
-        waits = list(plan.waits)
+        """Start each outermost step as soon as everything that it waits for has ended.
+
+        Raises:
+            Parked: when all that is left waits.
+        """
+        run, plan, waits = self.run, self.plan, list(self.plan.waits)
         ready = deque(index for index, count in enumerate(waits) if count == 0)
-        tasks: dict[asyncio.Task[None], int] = {}
         began = 0
-        try:
-            while ready or tasks:
-                while ready and self.run.stop.reason is None:
+        async with Crew(run) as crew:
+            while ready or crew.tasks:
+                while ready and run.stop.reason is None:
                     index = ready.popleft()
-                    step = plan.steps[index]
-                    if step.at_once and index not in plan.owners and self._done_at_once(step, scope):
+                    if self._done_already(index):
                         self._release(index, waits, ready)
                         began += 1
                         if not began & 31:
-                            await self.run.breathe()
-                    elif self._is_spare(index):
-                        self._release(index, waits, ready)
+                            await run.breathe()
                     else:
-                        task = asyncio.create_task(self._do(step, scope), name=f"step {step.id}")
-                        task.add_done_callback(self.ended.put_nowait)
-                        tasks[task] = index
-                if self.run.stop.reason is not None:
+                        crew.begin(self._do(index), f"step {plan.steps[index].id}")
+                if run.stop.reason is not None:
                     ready.clear()
-                if tasks:
-                    for task in await self._ended():
-                        task.result()
-                        self._release(tasks.pop(task), waits, ready)
-        finally:
-            await stop_tasks(tasks)
+                if crew.tasks:
+                    if run.log.unstored:
+                        await run.commit()
+                    await crew.change()
+                    while self.ended:
+                        self._release(self.ended.popleft(), waits, ready)
+                    ready.extend(self._woken())
+        if self.parked and run.stop.reason is None:
+            raise all_parked(self.parked.values())
 
-    async def _do(self, step: StepPlan, scope: Scope) -> None:
+    def _woken(self) -> list[int]:
+        """The steps whose wait may be over."""
+        woken = [index for index, waits in self.parked.items() if waits.wakes != self.run.wakes]
+        for index in woken:
+            del self.parked[index]
+        return woken
+
+    def _done_already(self, index: int) -> bool:
+        """Whether a step has ended, by the log, at once, or by not being needed."""
+        step = self.plan.steps[index]
+        state = self.run.state.steps.get(step.id)
+        if state is not None:
+            return state.status in STEP_ENDED and (state.status != FAILED or state.fallback is not None)
+        if index in self.plan.owners:
+            return self._is_spare(index)
+        return step.at_once and self._done_at_once(step, self.scope)
+
+    async def _do(self, index: int) -> None:
         """Do a step; its failure stops the run in the same moment."""
         try:
-            await self.door.do(step, scope)
+            await self.door.do(self.plan.steps[index], self.scope)
         except StepFailed as failed:
             self.run.fail(failed.error)
         except Halted:
             pass
-
-    async def _ended(self) -> list["asyncio.Task[None]"]:
-        """The tasks that ended since the last time, in the order in which they did; one at least."""
-        if self.run.unstored:
-            await self.run.commit()
-        ended = [await self.ended.get()]
-        while not self.ended.empty():
-            ended.append(self.ended.get_nowait())
-        return ended
+        except Parked as waits:
+            self.parked[index] = waits
+            return
+        self.ended.append(index)
 
     def _release(self, index: int, waits: list[int], ready: deque[int]) -> None:
         for child in self.plan.children[index]:
@@ -84,33 +96,28 @@ class Outermost:
 
     def _is_spare(self, index: int) -> bool:
         """Whether this step only stands in for others, and none of them needs it."""
-        owners = self.plan.owners.get(index)
-        if owners is None:
-            return False
         step_id = self.plan.steps[index].id
         done = self.run.state.steps
-        if any(done[self.plan.steps[owner].id].fallback == step_id for owner in owners):
+        if any(done[self.plan.steps[owner].id].fallback == step_id for owner in self.plan.owners[index]):
             return False
-        if step_id not in done:
-            self.run.record(e.STEP_SKIPPED, step_id, {"reason": "not needed as a fallback"})
+        self.run.record(e.STEP_SKIPPED, step_id, {"reason": "not needed as a fallback"})
         return True
 
     def _done_at_once(self, step: StepPlan, scope: Scope) -> bool:
         """Do an outermost step in place; False when it has to be tried again, which takes time."""
         step_id = step.id
-        state = self.run.state.steps.get(step_id)
-        if state is not None:
-            return state.status in STEP_ENDED and state.status != FAILED
+        if self.run.engine.closing:
+            return False
         try:
             if not self.door.begin(step, step_id, scope):
                 return True
             error = steps.call_at_once(self.run, step, step_id, scope)
             if error is None:
                 return True
-            if self.door.may_retry(step, error, 1, scope):
-                self.door.retrying(step, step_id, error, 1)
+            if self.door.may_retry(step, step_id, error, scope):
+                self.door.retrying(step, step_id, error)
                 return False
-            self.door.failed(step, step_id, error, 1)
+            self.door.failed(step, step_id, error)
         except StepFailed as failed:
             self.run.fail(failed.error)
         return True

@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
-from opcode_core.contracts.storage import Commit, RunRecord
+from opcode_core.engine.crew import Crew
 from opcode_core.engine.deadline import within
-from opcode_core.engine.door import NOTHING, Door
-from opcode_core.engine.failure import Halted, LogFailed, StepFailed
+from opcode_core.engine.door import Door
+from opcode_core.engine.failure import Halted, LogFailed, Parked, StepFailed
+from opcode_core.engine.log import Log
 from opcode_core.engine.outermost import Outermost
 from opcode_core.errors import ErrorCode, OpcodeError
-from opcode_core.events import Event
 from opcode_core.plan import Plan
 from opcode_core.scope import Scope
-from opcode_core.state import COMPLETED, RUN_ENDED, STEP_ENDED, RunState, evolve
+from opcode_core.state import ACTIVE, COMPLETED, RUNNING, STEP_ENDED, SUSPENDED, RunState
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
@@ -31,145 +32,184 @@ BATCH = 512
 
 
 class Run:
-    """A run that is being driven. Its state is only changed by `record`."""
+    """A run that is being driven. Its state is only changed by its log.
+
+    Attributes:
+        wakes: how often something happened that may end a wait.
+        crews: the places in it where tasks go on side by side.
+        failure: the first error of an outermost step that nothing helped against.
+        outcome: why the run cannot go on in this process, or None.
+    """
 
     def __init__(
-        self, engine: "Engine", plan: Plan, state: RunState, definition: bytes | None = None
+        self,
+        engine: "Engine",
+        plan: Plan,
+        state: RunState,
+        definition: bytes | None = None,
+        fence: int = 1,
+        snapshot_at: int = 0,
     ) -> None:
         self.engine = engine
         self.plan = plan
         self.state = state
+        self.log = Log(engine, state, fence, definition, snapshot_at)
+        self.record = self.log.record
+        self.commit = self.log.commit
+        self.commit_meanwhile = self.log.commit_meanwhile
         self.stop = Stop()
         self.scope = Scope(state, self.stop)
+        self.wakes = 0
+        self.crews: set[Crew] = set()
         self.door = Door(self)
         self.failure: OpcodeError | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-        self._outcome: Exception | None = None
+        self.outcome: Exception | None = None
         self.task: asyncio.Task[None] | None = None
-        self._definition = definition
         self._now = engine.clock.now
-        self.unstored: list[Event] = []
-        self._context_changed = False
-        self._stored = state.sequence
-        self._write: asyncio.Task[None] | None = None
+        self._idle = False
         self._interruptible = False
-        self._late = False
         self._output: Any = None
         self._ending: Callable[[], None] | None = None
         self._turn_began = engine.clock.monotonic()
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = math.inf
 
-    # ---- the log ------------------------------------------------------------------------------
-
-    def record(
-        self, event_type: str, step_id: str | None = None, payload: Mapping[str, Any] = NOTHING
-    ) -> None:
-        """Let something have happened.
-
-        Raises:
-            OpcodeError: INVALID_TRANSITION when it cannot follow what came before.
-        """
-        state = self.state
-        if state.status in RUN_ENDED:
-            raise OpcodeError(ErrorCode.INVALID_TRANSITION, f"run {state.id} has ended: {state.status}")
-        event = Event(state.id, state.sequence + 1, event_type, step_id, payload, state.agent_id, self._now())
-        evolve(state, event)
-        self.unstored.append(event)
-        if event_type == e.VARIABLE_SET:
-            self._context_changed = True
-
-    async def commit(self) -> None:
-        """Return when all that is recorded is stored. Who waits may be cancelled without harm to the log.
-
-        Raises:
-            LogFailed: when the storage refuses; the run cannot go on in this process then.
-        """
-        wanted = self.state.sequence
-        while self._stored < wanted:
-            await asyncio.shield(self.commit_meanwhile())
-
-    def commit_meanwhile(self) -> "asyncio.Task[None]":
-        """Begin to store what is recorded, for work that takes time and need not wait for it."""
-        if self._write is None:
-            self._write = asyncio.create_task(self._store(), name=f"log of run {self.state.id}")
-        return self._write
-
-    async def _store(self) -> None:
-        """Write what is unstored. A write that fails is the last: a log has no gaps."""
-        unstored, self.unstored = self.unstored, []
-        context = dict(self.state.context) if self._context_changed or self._definition else None
-        commit = Commit(record_of(self.state), unstored, self._definition, context)
-        self._context_changed = False
-        try:
-            await self.engine.journal.commit(commit)
-        except OpcodeError as error:
-            raise LogFailed(error) from error
-        except Exception as raised:
-            what = f"the log of run {self.state.id} cannot be written: {raised}"
-            raise LogFailed(OpcodeError(ErrorCode.STORE_ERROR, what)) from raised
-        self._definition = None
-        self._stored = commit.run.sequence
-        self._write = None
-        if self.unstored:
-            self.commit_meanwhile()
-
-    async def _stored_or_failed(self) -> None:
-        while (write := self._write) is not None:
-            await asyncio.wait({write})
-            if write.cancelled() or write.exception() is not None:
-                return
+    # ---- beside others ------------------------------------------------------------------------
 
     async def breathe(self) -> None:
         """Give other runs their turn, and keep what is not yet stored small."""
-        if len(self.unstored) >= BATCH:
+        if len(self.log.unstored) >= BATCH:
             await self.commit()
         if self.engine.clock.monotonic() - self._turn_began > TURN:
             await asyncio.sleep(0)
             self._turn_began = self.engine.clock.monotonic()
 
+    # ---- waiting ------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something has happened that may end a wait."""
+        self.wakes += 1
+        self._idle = False
+        for crew in self.crews:
+            crew.notice()
+
+    def parked(self, *, outside: bool = False) -> Parked:
+        """To be raised by what waits now."""
+        return Parked(outside, self.wakes)
+
+    def resumed(self) -> None:
+        """It no longer waits for others."""
+        if self.state.status == SUSPENDED and self.state.held is None:
+            self.record(e.WORKFLOW_RESUMED, None, {"reason": "a wait is over"})
+
+    def set_alarm(self) -> None:
+        """Be woken when the earliest wait is over, as long as the run is in memory."""
+        due = self.state.wakes_at
+        if due is not None and due < self._alarm_at:
+            self._end_alarm()
+            self._alarm_at = due
+            self._alarm = asyncio.create_task(self._ring(due), name=f"alarm of run {self.state.id}")
+
+    async def _ring(self, due: float) -> None:
+        await self.engine.clock.sleep_until(due)
+        self._alarm, self._alarm_at = None, math.inf
+        self.wake()
+
+    def _end_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._alarm_at = None, math.inf
+
     # ---- the whole run ------------------------------------------------------------------------
 
     async def drive(self) -> None:
-        """From wherever the log stands to the end."""
+        """From wherever the log stands to the end, or until all that is left waits."""
         try:
-            try:
-                self._interruptible = True
-                await self._within_deadline()
-                self._make_output()
-                await self._hooks()
-            except asyncio.CancelledError:
-                if self._ending is None:
-                    raise
-            finally:
-                self._interruptible = False
-            (self._ending or self._finish)()
-            await self.commit()
+            if (
+                self.log.stored
+            ):  # above all that it was interrupted: what comes next may end the process again
+                await self.commit()
+            while (parked := await self._go_on()) is not None:
+                if await self._rest(parked):
+                    return
+            if not self.state.ended:
+                (self._ending or self._finish)()
+            self._tell_parent()
+            await self.log.close()
         except LogFailed as failed:
             _log.error("run %s stops here: %s", self.state.id, failed.error)
-            self._outcome = failed.error
+            self.outcome = failed.error
         except Exception as error:
             _log.exception("run %s broke", self.state.id)
-            self._outcome = error
+            self.outcome = error
         finally:
-            await self._stored_or_failed()
-            self.engine.forget(self)
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            self._end_alarm()
+            await self.log.stored_or_failed()
+            self.engine.runs.leaves(self)
 
-    async def wait(self) -> RunState:
-        """The state when the run has ended, or has to stop here because the engine shuts down.
+    async def _go_on(self) -> Parked | None:
+        """As far as it goes: None when nothing is left to do."""
+        wakes = self.wakes
+        if self._ending is not None or self.state.ended:
+            return None
+        if self.state.held is not None:
+            return Parked(True, wakes)
+        try:
+            self._interruptible = True
+            await self._within_deadline()
+            self._make_output()
+            await self._hooks()
+        except Parked as parked:
+            return None if self._is_ending() else parked
+        except asyncio.CancelledError:
+            if self._ending is None:
+                raise
+        finally:
+            self._interruptible = False
+        return None
 
-        Who waits may be cancelled without harm to the run.
+    def _is_ending(self) -> bool:
+        return self._ending is not None
 
-        Raises:
-            OpcodeError: STORE_ERROR when its log could not be written.
-        """
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
-        if self._outcome is not None:
-            raise self._outcome
-        return self.state
+    async def _rest(self, parked: Parked) -> bool:
+        """Stay a moment for what may come, then leave memory; False when it came."""
+        if parked.outside and self.state.status == ACTIVE:
+            self.record(e.WORKFLOW_SUSPENDED, None, {"waiting": list(self.state.parked)})
+            self._tell_parent()
+        if parked.wakes != self.wakes:
+            return False
+        await self.commit()
+        self._idle = parked.wakes == self.wakes
+        self.engine.runs.paused(self)
+        async with Crew(self) as crew:
+            if parked.wakes == self.wakes and not self.engine.closing and self.engine.linger:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.engine.linger):
+                        await crew.change()
+        if parked.wakes != self.wakes and not self.engine.closing:
+            return False
+        await self.log.close()
+        return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing happens until somebody decides or signals something."""
+        return self._idle and self.state.status == SUSPENDED
+
+    @property
+    def was_taken_over(self) -> bool:
+        """Whether the storage refused the log because another process drives the run."""
+        error = self.outcome
+        return isinstance(error, OpcodeError) and "fence" in (error.details or {})
+
+    def set_aside(self, error: OpcodeError) -> None:
+        """Record that the run failed without doing anything more."""
+        self._skip_unfinished("the run was set aside")
+        self.record(e.WORKFLOW_FAILED, None, {"error": error.to_dict()})
+
+    def _tell_parent(self) -> None:
+        if self.state.parent_id is not None:
+            self.log.tell(self.state.parent_id, "child", {"workflow_id": self.state.id})
 
     def fail(self, error: OpcodeError) -> None:
         """An outermost step failed: nothing new begins, and the first such error is the run's."""
@@ -179,27 +219,30 @@ class Run:
 
     def end(self, ending: Callable[[], None]) -> None:
         """Stop all work and let `ending` record how the run ended."""
-        if self._ending is None and not self.state.ended and self.task is not None:
+        if self._ending is None and not self.state.ended:
             self._ending = ending
             self.stop.request("the run was stopped")
-            if self._interruptible:
+            if self._interruptible and self.task is not None:
                 self.task.cancel()
+            self.wake()
 
     async def _within_deadline(self) -> None:
-        timeout = self.plan.timeout
-        if timeout is None:
-            await Outermost(self).drive()
+        """Do the steps, unless their time is over."""
+        deadline = self.state.deadline
+        if deadline is None:
+            if not self.state.timed_out:
+                await Outermost(self).drive()
             return
-        left = max(self.state.started_at + timeout - self._now(), 0.0)
+        left = max(deadline - self._now(), 0.0)
         try:
             await within(left, Outermost(self).drive(), f"run {self.state.id}", self.stop)
         except TimeoutError:
-            self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": timeout})
-            self._late = True
+            self.resumed()
+            self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": self.plan.timeout})
 
     def _make_output(self) -> None:
         """Before the hooks, because an output that cannot be made fails the run."""
-        if self.failure is None and self._ending is None and not self._late:
+        if self.failure is None and self._ending is None and not self.state.timed_out:
             try:
                 self._output = self._rendered_output()
             except OpcodeError as error:
@@ -207,20 +250,20 @@ class Run:
 
     async def _hooks(self) -> None:
         """The hook step that fits the outcome; how it fares does not change the outcome."""
-        if self._ending is not None or (self._late and self.plan.on_timeout != "fail"):
+        if self._ending is not None or (self.state.timed_out and self.plan.on_timeout != "fail"):
             return
-        error = self._timeout_error() if self._late else self.failure
+        error = self._timeout_error() if self.state.timed_out else self.failure
         hook = self.plan.on_complete if error is None else self.plan.on_error
         if hook is None:
             return
-        if error is not None:
+        if error is not None and self.state.handled_error is None:
             self.record(e.ERROR_HANDLER_INVOKED, None, {"handler": hook.id, "error": error.to_dict()})
         scope = Scope(self.state, Stop())
         with suppress(StepFailed, Halted):  # recorded as the hook's own failure
             await self.door.do(hook, scope)
 
     def _finish(self) -> None:
-        if self._late:
+        if self.state.timed_out:
             self._timed_out()
         elif self.failure is not None:
             self._skip_unfinished("the run failed")
@@ -237,13 +280,21 @@ class Run:
 
     def _timed_out(self) -> None:
         if self.plan.on_timeout == "suspend":
-            self.record(e.WORKFLOW_SUSPENDED, None, {"reason": "timeout"})
+            self._hold()
             return
         self._skip_unfinished("the run timed out")
         error = {"error": self._timeout_error().to_dict()}
         self.record(
             e.WORKFLOW_FAILED if self.plan.on_timeout == "fail" else e.WORKFLOW_CANCELLED, None, error
         )
+
+    def _hold(self) -> None:
+        """Stay as it is until somebody says that it may go on."""
+        waiting = {"for": "operator", "reason": "timeout", "until": None}
+        for step_id, step in self.state.steps.items():
+            if step.status == RUNNING and not step.block and step.child is None:
+                self.record(e.STEP_SUSPENDED, step_id, {"waiting": waiting})
+        self.record(e.WORKFLOW_SUSPENDED, None, {"reason": "timeout", "held": "timeout"})
 
     def cancelled(self, reason: str) -> None:
         """Record that the run was cancelled."""
@@ -265,7 +316,7 @@ class Run:
         self.abandon("", reason)
         for step in self.plan.steps:
             if step.id not in self.state.steps:
-                self.record(e.STEP_SKIPPED, step.id, {"reason": reason})
+                self.record(e.STEP_SKIPPED, step.id, {"reason": reason, "halted": True})
 
     def abandon(self, prefix: str, reason: str) -> None:
         """Skip what began below `prefix` and did not end."""
@@ -275,25 +326,4 @@ class Run:
             if step.status not in STEP_ENDED and step_id.startswith(prefix)
         ]
         for step_id in reversed(begun):
-            self.record(e.STEP_SKIPPED, step_id, {"reason": reason})
-
-
-def record_of(state: RunState) -> RunRecord:
-    """The row that follows from a state."""
-    return RunRecord(
-        id=state.id,
-        status=state.status,
-        definition_hash=state.definition_hash,
-        template_name=state.template_name,
-        template_version=state.template_version,
-        agent_id=state.agent_id,
-        started_at=state.started_at,
-        updated_at=state.updated_at,
-        sequence=state.sequence,
-        completed_at=state.ended_at,
-        output=state.output,
-        error=state.error,
-        parent_id=state.parent_id,
-        parent_step_id=state.parent_step_id,
-        idempotency_key=state.idempotency_key,
-    )
+            self.record(e.STEP_SKIPPED, step_id, {"reason": reason, "halted": True})

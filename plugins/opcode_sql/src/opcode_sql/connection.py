@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from opcode_sql.failures import is_busy
 from opcode_sql.location import SYNCHRONOUS, Location
 
 WAL_KEPT: Final = 64 * 1024 * 1024
@@ -55,7 +56,7 @@ def use_write_ahead_log(db: sqlite3.Connection, location: Location) -> None:
             db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             # For this change SQLite does not always wait by itself.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

@@ -1,6 +1,8 @@
 """What SQLite says, in words that tell a person what to do."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from opcode_core import ErrorCode, OpcodeError
@@ -21,11 +23,36 @@ _REMEDIES = {
 }
 
 
+@contextmanager
+def failures(path: Path, doing: str) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into errors for people."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        # Raised where Python hands a value to SQLite, before anything is run.
+        raise OpcodeError(
+            ErrorCode.VALIDATION_ERROR, f"a value that no database can hold: {_why(error)}"
+        ) from None
+    except (sqlite3.Error, OSError) as error:
+        raise store_error(error, path, doing) from error
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process was in the way, so that the same may succeed a moment later."""
+    return kind_of(error) == sqlite3.SQLITE_BUSY
+
+
+def kind_of(error: Exception) -> int | None:
+    """SQLite's code for the kind of the error; None when it is not SQLite's own."""
+    # The low byte is the kind, the rest says more exactly where it arose.
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
 def store_error(error: Exception, path: Path, doing: str) -> OpcodeError:
     """A STORE_ERROR for what failed while `doing` something with the database at `path`."""
-    # The low byte is the kind of the error, the rest says more exactly where it arose.
-    code = getattr(error, "sqlite_errorcode", None)
-    remedy = _REMEDIES.get(code & 0xFF) if code is not None else None
+    kind = kind_of(error)
+    remedy = None if kind is None else _REMEDIES.get(kind)
     return OpcodeError(
         ErrorCode.STORE_ERROR,
         f"{doing} the database {path} failed: {remedy or _plain(error)}",
@@ -36,4 +63,10 @@ def store_error(error: Exception, path: Path, doing: str) -> OpcodeError:
 def _plain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({error.filename}); check the path and its permissions"
+    return str(error)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds half of a surrogate pair, which is no text"
     return str(error)

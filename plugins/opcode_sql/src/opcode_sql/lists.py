@@ -3,9 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from opcode_core import ErrorCode, EventFilter, OpcodeError, RunFilter
+from opcode_core import DecisionFilter, ErrorCode, EventFilter, OpcodeError, RunFilter
 from opcode_sql.cursors import decode
-from opcode_sql.statements import EVENT_COLUMNS, FREQUENT_EVENTS, RUN_COLUMNS, TEMPLATES
+from opcode_sql.statements import (
+    DECISION_COLUMNS,
+    EVENT_COLUMNS,
+    FREQUENT_EVENTS,
+    MESSAGE_COLUMNS,
+    RUN_COLUMNS,
+    TEMPLATES,
+)
 
 
 @dataclass(slots=True)
@@ -26,16 +33,30 @@ class Select:
         """The same, unless `value` is None."""
         return self if value is None else self.where(condition, value)
 
-    def page(self, order: str, limit: int) -> tuple[str, list[Any]]:
-        """The SQL and its values for `limit` rows and one more, which tells whether a page follows.
+    def first(self, order: str, limit: int) -> tuple[str, list[Any]]:
+        """The SQL and its values for `limit` rows.
 
         Raises:
             OpcodeError: VALIDATION_ERROR when `limit` is less than 1.
         """
-        if limit < 1:
-            raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"limit is {limit}; give 1 or more")
+        check_limit(limit)
         where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
-        return f"{self.table}{where} ORDER BY {order} LIMIT ?", [*self.values, limit + 1]
+        return f"{self.table}{where} ORDER BY {order} LIMIT ?", [*self.values, limit]
+
+    def page(self, order: str, limit: int) -> tuple[str, list[Any]]:
+        """The same for one row more, which tells whether a page follows."""
+        check_limit(limit)
+        return self.first(order, limit + 1)
+
+
+def check_limit(limit: int) -> None:
+    """Refuse to look for nothing.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR when `limit` is less than 1.
+    """
+    if limit < 1:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"limit is {limit}; give 1 or more")
 
 
 def runs(where: RunFilter, limit: int, cursor: str | None) -> tuple[str, list[Any]]:
@@ -49,6 +70,37 @@ def runs(where: RunFilter, limit: int, cursor: str | None) -> tuple[str, list[An
     if cursor is not None:
         select.where("(started_at, id) < (?, ?)", *decode(cursor, "runs", float, str))
     return select.page("started_at DESC, id DESC", limit)
+
+
+def orphans(now: float, limit: int) -> tuple[str, list[Any]]:
+    """Runs whose owner does not live, the oldest first."""
+    select = Select(f"SELECT {RUN_COLUMNS} FROM workflows")  # noqa: S608
+    select.where("owner IS NOT NULL")
+    select.where("owner NOT IN (SELECT id FROM owners WHERE lives_until > ?)", now)
+    return select.first("started_at, id", limit)
+
+
+def due(now: float, limit: int) -> tuple[str, list[Any]]:
+    """Runs that wake by themselves, the earliest first."""
+    select = Select(f"SELECT {RUN_COLUMNS} FROM workflows")  # noqa: S608
+    return select.where("wakes_at <= ?", now).first("wakes_at, id", limit)
+
+
+def messages(workflow_id: str | None, limit: int) -> tuple[str, list[Any]]:
+    """Messages that nobody has taken, the oldest first."""
+    select = Select(f"SELECT {MESSAGE_COLUMNS} FROM signals")  # noqa: S608
+    return select.where_given("workflow_id = ?", workflow_id).first("created_at, id", limit)
+
+
+def decisions(where: DecisionFilter, limit: int, cursor: str | None) -> tuple[str, list[Any]]:
+    """Decisions, the oldest first."""
+    select = Select(f"SELECT {DECISION_COLUMNS} FROM decisions")  # noqa: S608
+    select.where_given("status = ?", where.status)
+    select.where_given("workflow_id = ?", where.workflow_id)
+    select.where_given("(target_agent_id IS NULL OR target_agent_id = ?)", where.agent_id)
+    if cursor is not None:
+        select.where("(created_at, id) > (?, ?)", *decode(cursor, "decisions", float, str))
+    return select.page("created_at, id", limit)
 
 
 def log(where: EventFilter, limit: int, cursor: str | None) -> tuple[str, list[Any]]:

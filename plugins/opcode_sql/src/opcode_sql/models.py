@@ -51,6 +51,10 @@ class Workflow(Table, table=True):
             where="idempotency_key IS NOT NULL",
             unique=True,
         ),
+        _partial_index("workflows_by_wake", "wakes_at", "id", where="wakes_at IS NOT NULL"),
+        _partial_index("workflows_by_owner", "started_at", "id", where="owner IS NOT NULL"),
+        _partial_index("workflows_by_end", "completed_at", where="completed_at IS NOT NULL"),
+        Index("workflows_by_definition", "definition_hash"),
     )
 
     id: str = Field(primary_key=True, sa_type=Text)
@@ -68,6 +72,10 @@ class Workflow(Table, table=True):
     parent_id: str | None = Field(sa_type=Text)
     parent_step_id: str | None = Field(sa_type=Text)
     idempotency_key: str | None = Field(sa_type=Text)
+    name: str | None = Field(sa_type=Text)
+    wakes_at: float | None = Field(sa_type=Double)
+    owner: str | None = Field(sa_type=Text)
+    fence: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text("1")})
 
 
 class EventRow(Table, table=True):
@@ -112,10 +120,79 @@ class WorkflowContext(Table, table=True):
     data: str = Field(sa_type=Text)
 
 
+class Owner(Table, table=True):
+    """A process that drives runs, and until when it counts as living."""
+
+    __tablename__ = "owners"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    lives_until: float = Field(sa_type=Double)
+
+
+class DecisionRow(Table, table=True):
+    """A question of a run and its answer. What people and agents write is JSON, which any text fits in:
+    `prompt`, `data`, `options`, `response_schema`, `choice`, `reasoning` and `answer`.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        Index("decisions_by_age", "created_at", "id"),
+        Index("decisions_by_status", "status", "created_at", "id"),
+        Index("decisions_by_workflow", "workflow_id", "created_at", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    workflow_id: str = Field(sa_type=Text)
+    step_id: str = Field(sa_type=Text)
+    target_agent_id: str | None = Field(sa_type=Text)
+    prompt: str = Field(sa_type=Text)
+    data: str = Field(sa_type=Text)
+    options: str = Field(sa_type=Text)
+    response_schema: str | None = Field(sa_type=Text)
+    timeout_at: float | None = Field(sa_type=Double)
+    fallback: str | None = Field(sa_type=Text)
+    created_at: float = Field(sa_type=Double)
+    status: str = Field(sa_type=Text)
+    choice: str | None = Field(sa_type=Text)
+    reasoning: str = Field(sa_type=Text)
+    answer: str | None = Field(sa_type=Text)
+    resolved_by: str | None = Field(sa_type=Text)
+    resolved_at: float | None = Field(sa_type=Double)
+
+
+class Signal(Table, table=True):
+    """A message to a run that nobody has taken yet; `payload` is JSON."""
+
+    __tablename__ = "signals"
+    __table_args__ = (
+        Index("signals_by_age", "created_at", "id"),
+        Index("signals_by_workflow", "workflow_id", "created_at", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    workflow_id: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    step_id: str | None = Field(sa_type=Text)
+    payload: str = Field(sa_type=Text)
+    agent_id: str = Field(sa_type=Text)
+    created_at: float = Field(sa_type=Double)
+
+
+class Snapshot(Table, table=True):
+    """A run's state after the event `sequence`, in a form of the engine's own."""
+
+    __tablename__ = "snapshots"
+
+    workflow_id: str = Field(primary_key=True, sa_type=Text)
+    sequence: int = Field(sa_type=BigInteger)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
 class Template(Table, table=True):
     """One version of a template; schemas and triggers are JSON."""
 
     __tablename__ = "templates"
+    __table_args__ = (Index("templates_by_definition", "definition_hash"),)
 
     name: str = Field(primary_key=True, sa_type=Text)
     version: int = Field(primary_key=True, sa_type=Integer)

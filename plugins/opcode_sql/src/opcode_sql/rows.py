@@ -1,66 +1,10 @@
 """Between the contract's records and the tables' rows."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from opcode_core import (
-    Commit,
-    ErrorCode,
-    Event,
-    OpcodeError,
-    RunRecord,
-    TemplateRecord,
-    dumps,
-    loads,
-)
+from opcode_core import Decision, Event, Message, RunRecord, TemplateRecord, dumps, loads
 
 Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A commit, checked as far as it can be without the database, and its values ready to be bound.
-
-    Attributes:
-        base: the sequence at which the stored log must end.
-    """
-
-    commit: Commit
-    base: int
-    output: str | None
-    error: str | None
-    events: list[Row]
-
-
-def prepare(commit: Commit) -> Prepared:
-    """Check and encode `commit`.
-
-    Raises:
-        OpcodeError: CONFLICT when its events are not one run's without holes, VALIDATION_ERROR for
-            a value that is not JSON.
-    """
-    run, events = commit.run, commit.events
-    base = expected = run.sequence - len(events)
-    if events and events[-1].sequence != run.sequence:
-        raise conflict(
-            run.id,
-            f"its row says that the log ends at event {run.sequence}, but the last one is {events[-1].sequence}",
-        )
-    for event in events:
-        expected += 1
-        if event.sequence != expected or event.workflow_id != run.id:
-            raise _not_in_line(run, event, expected)
-    if base < 0:
-        raise conflict(run.id, f"its log begins with event {base + 1}, not 1")
-    try:
-        # The tuple in the columns' order; this line is half of what a commit costs.
-        rows = [
-            (workflow_id, sequence, kind, step, dumps(payload).decode(), agent, at)
-            for workflow_id, sequence, kind, step, payload, agent, at in events
-        ]
-        return Prepared(commit, base, to_json(run.output), to_json(run.error), rows)
-    except ValueError as error:
-        raise _not_json(commit, error) from None
 
 
 def to_json(value: Any) -> str | None:
@@ -71,43 +15,6 @@ def to_json(value: Any) -> str | None:
 def from_json(text: str | None) -> Any:
     """What `to_json` wrote."""
     return None if text is None else loads(text)
-
-
-def run_row(item: Prepared) -> Row:
-    """A row's values in the order of `statements.RUN_COLUMNS`."""
-    run = item.commit.run
-    return (
-        run.id,
-        run.status,
-        run.definition_hash,
-        run.template_name,
-        run.template_version,
-        run.agent_id,
-        run.started_at,
-        run.updated_at,
-        run.sequence,
-        run.completed_at,
-        item.output,
-        item.error,
-        run.parent_id,
-        run.parent_step_id,
-        run.idempotency_key,
-    )
-
-
-def run_changes(item: Prepared) -> Row:
-    """The values of `statements.UPDATE_RUN`."""
-    run = item.commit.run
-    return (
-        run.status,
-        run.updated_at,
-        run.sequence,
-        run.completed_at,
-        item.output,
-        item.error,
-        run.id,
-        item.base,
-    )
 
 
 def run_of(row: Row) -> RunRecord:
@@ -129,6 +36,58 @@ def placed_event_of(row: Row) -> tuple[int, Event]:
 def context_of(row: Row) -> dict[str, Any]:
     """The context in a row of `statements.CONTEXT`."""
     return dict(loads(row[0]))
+
+
+def snapshot_of(row: Row) -> tuple[int, bytes]:
+    """The snapshot in a row of `statements.SNAPSHOT`."""
+    return row[0], bytes(row[1])
+
+
+def decision_row(decision: Decision) -> Row:
+    """The values of `statements.SET_DECISION`; what people and agents wrote is JSON, as any text fits in it."""
+    return (
+        decision.id,
+        decision.workflow_id,
+        decision.step_id,
+        decision.target_agent_id,
+        to_json(decision.prompt),
+        to_json(decision.data),
+        to_json(decision.options),
+        to_json(decision.response_schema),
+        decision.timeout_at,
+        decision.fallback,
+        decision.created_at,
+        decision.status,
+        to_json(decision.choice),
+        to_json(decision.reasoning),
+        to_json(decision.answer),
+        decision.resolved_by,
+        decision.resolved_at,
+    )
+
+
+def decision_of(row: Row) -> Decision:
+    """The decision in a row of `statements.DECISION_COLUMNS`."""
+    return Decision(*row[:4], *map(from_json, row[4:8]), *row[8:12], *map(from_json, row[12:15]), *row[15:])
+
+
+def message_row(message: Message) -> Row:
+    """The values of `statements.INSERT_MESSAGE`."""
+    return (
+        message.id,
+        message.workflow_id,
+        message.kind,
+        message.step_id,
+        to_json(message.payload),
+        message.agent_id,
+        message.created_at,
+    )
+
+
+def message_of(row: Row) -> Message:
+    """The message in a row of `statements.MESSAGE_COLUMNS`."""
+    message_id, workflow_id, kind, step_id, payload, agent_id, created_at = row
+    return Message(message_id, workflow_id, kind, step_id, loads(payload), agent_id, created_at)
 
 
 def definition_of(row: Row) -> bytes:
@@ -154,35 +113,3 @@ def template_row(template: TemplateRecord) -> Row:
 def template_of(row: Row) -> TemplateRecord:
     """The template in a row of `statements.TEMPLATE_COLUMNS`."""
     return TemplateRecord(*row[:7], *map(from_json, row[7:]))
-
-
-def conflict(run_id: str, what: str, **details: str) -> OpcodeError:
-    """A commit of that run does not follow from what is stored."""
-    return OpcodeError(
-        ErrorCode.CONFLICT, f"run {run_id}: {what}", details={"workflow_id": run_id, **details}
-    )
-
-
-def _not_in_line(run: RunRecord, event: Event, expected: int) -> OpcodeError:
-    if event.workflow_id != run.id:
-        return conflict(run.id, f"event {event.sequence} in its commit is of run {event.workflow_id}")
-    return conflict(run.id, f"the log goes on with event {expected}, not {event.sequence}")
-
-
-def _not_json(commit: Commit, error: ValueError) -> OpcodeError:
-    parts = [("output", commit.run.output), ("error", commit.run.error)]
-    parts += [(f"payload of event {event.sequence}", event.payload) for event in commit.events]
-    where = next((name for name, value in parts if not _is_json(value)), "value")
-    return OpcodeError(
-        ErrorCode.VALIDATION_ERROR,
-        f"run {commit.run.id}: the {where} cannot be stored: {error}",
-        details={"workflow_id": commit.run.id},
-    )
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        dumps(value)
-    except ValueError:
-        return False
-    return True

@@ -8,6 +8,7 @@ from opcode_core.codec import dumps, loads
 from opcode_core.contracts.action import Action, RunEnded
 from opcode_core.engine.breaker import Breaker
 from opcode_core.engine.failure import as_error, is_own
+from opcode_core.engine.steps.child import output_of_child
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import StepPlan
 from opcode_core.redaction import redact
@@ -52,6 +53,9 @@ async def run_action(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> 
     """Do a step whose action takes time, touches the world or needs secrets."""
     action = step.action
     assert action is not None
+    child = run.state.steps[step_id].child
+    if child is not None:
+        return _checked(await output_of_child(run, step_id, child), action)
     secrets = await run.engine.secrets_for(run, step)
     try:
         if secrets:
@@ -61,7 +65,8 @@ async def run_action(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> 
             raise _bad_params(step, params)
         output = await _call(run, step, step_id, scope, action, params)
         if isinstance(output, RunEnded):
-            output = _checked(await run.engine.output_of_child(run, output.run_id), action)
+            run.record(e.WAIT_STARTED, step_id, {"for": "run", "run_id": output.run_id, "until": None})
+            output = _checked(await output_of_child(run, step_id, output.run_id), action)
     except OpcodeError as error:
         if secrets:
             error.message = redact(error.message, secrets.values())

@@ -1,34 +1,52 @@
 """Work side by side that fails together."""
 
-import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
-from opcode_core.engine.deadline import stop_tasks
-from opcode_core.engine.failure import Halted, StepFailed
+from opcode_core.engine.crew import Crew
+from opcode_core.engine.failure import Halted, Parked, StepFailed, all_parked
 from opcode_core.stop import Stop
 
+if TYPE_CHECKING:
+    from opcode_core.engine.run import Run
 
-async def run_together(works: Sequence[Coroutine[Any, Any, None]], stop: Stop, name: str) -> None:
-    """Wait for all. After the first failure nothing new begins, what is in flight ends, and it is raised."""
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""Some work that can be called again, and then goes on where the log says that it stands."""
+
+
+async def run_together(run: "Run", works: Sequence[Work], stop: Stop, name: str) -> None:
+    """Wait for all. After the first failure nothing new begins, what is in flight ends, and it is raised.
+
+    Work that waits while other work goes on is called again whenever the run is woken.
+
+    Raises:
+        Parked: when all that is left waits.
+    """
     failures: list[StepFailed] = []
     halts: list[Halted] = []
+    parked: dict[Work, Parked] = {}
 
-    async def watched(work: Coroutine[Any, Any, None]) -> None:
+    async def watched(work: Work) -> None:
         try:
-            await work
+            await work()
         except StepFailed as failed:
             stop.request("a step beside it failed")
             failures.append(failed)
         except Halted as halted:
             halts.append(halted)
+        except Parked as waits:
+            parked[work] = waits
 
-    tasks = [asyncio.create_task(watched(work), name=name) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        await stop_tasks(tasks)
+    begin: Sequence[Work] = works
+    async with Crew(run) as crew:
+        while begin or crew.tasks:
+            for work in begin:
+                crew.begin(watched(work), name)
+            await crew.change()
+            begin = [work for work, waits in parked.items() if waits.wakes != run.wakes]
+            for work in begin:
+                del parked[work]
     for raised in (*failures, *halts):
         raise raised
+    if parked:
+        raise all_parked(parked.values())

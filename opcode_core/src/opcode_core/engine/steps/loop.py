@@ -1,14 +1,17 @@
 """The loop step: a body, again and again."""
 
 import inspect
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.engine.failure import Halted
-from opcode_core.engine.steps.branches import run_together
+from opcode_core.engine.steps.branches import Work, run_together
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import LoopPlan, StepPlan
 from opcode_core.scope import Scope
+from opcode_core.state import StepState
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
@@ -39,18 +42,31 @@ class _Loop:
         self.flow = flow
         self.step_id = step_id
         self.scope = scope
+        self.items: list[Any] | None = None
 
     async def for_each(self) -> None:
-        items = await self.items()
-        if self.flow.max_iter is not None:
-            items = items[: self.flow.max_iter]
+        items = self.state.items
+        if items is None:
+            items = self.items = await self.over()
         if self.flow.concurrency == 1:
-            for index, item in enumerate(items):
-                await self.iterate(index, item, self.scope)
+            for index in self.unfinished(len(items)):
+                await self.iterate(index, items[index], self.scope)
         else:
             await self.concurrently(items)
 
-    async def items(self) -> list[Any]:
+    @property
+    def state(self) -> StepState:
+        return self.run.state.steps[self.step_id]
+
+    def unfinished(self, end: int) -> Iterator[int]:
+        """The iterations without a result, those that began first."""
+        state = self.state
+        if state.begun:
+            results = state.results or {}
+            yield from [index for index in range(state.begun) if index not in results]
+        yield from range(state.begun, end)
+
+    async def over(self) -> list[Any]:
         assert self.flow.over is not None
         items = self.flow.over(self.scope)
         if inspect.isawaitable(items):
@@ -60,30 +76,46 @@ class _Loop:
                 ErrorCode.EXECUTION_ERROR,
                 f"'over' must give a list, but '{self.flow.source}' gave {_kind(items)}",
             )
-        return items
+        return items[: self.flow.max_iter]
 
     async def concurrently(self, items: list[Any]) -> None:
         """Workers that take the next item, so that only as many tasks exist as may run."""
         stop = Stop(self.scope.stop)
         scope = self.scope.with_stop(stop)
-        numbered = iter(enumerate(items))
+        left = self.unfinished(len(items))
 
-        async def work() -> None:
-            for index, item in numbered:
-                await self.iterate(index, item, scope)
+        def worker() -> Work:
+            current: list[int] = []  # an iteration in which the worker waits
+
+            async def work() -> None:
+                while True:
+                    if not current:
+                        current.extend(islice(left, 1))
+                    if not current:
+                        return
+                    await self.iterate(current[0], items[current[0]], scope)
+                    current.clear()
+
+            return work
 
         count = min(self.flow.concurrency, len(items)) or 1
-        await run_together([work() for _ in range(count)], stop, f"loop {self.step_id}")
+        await run_together(self.run, [worker() for _ in range(count)], stop, f"loop {self.step_id}")
 
     async def by_condition(self) -> None:
-        index, scope = 0, self.scope
+        index = len(self.state.results or ())
+        scope = self.inside(index - 1) if index else self.scope
         while index < (self.flow.max_iter or 0):
-            if self.flow.mode == "while" and not self.holds(scope, index):
+            if self.state.begun <= index and not self.goes_on(scope, index):
                 return
-            scope = await self.iterate(index, None, self.scope)
-            if self.flow.mode == "until" and self.holds(scope, index):
-                return
+            await self.iterate(index, None, self.scope)
+            scope = self.inside(index)
             index += 1
+
+    def goes_on(self, scope: Scope, index: int) -> bool:
+        """Whether there is an iteration `index`, seen from the one before it."""
+        if self.flow.mode == "while":
+            return self.holds(scope, index)
+        return index == 0 or not self.holds(scope, index - 1)
 
     def holds(self, scope: Scope, index: int) -> bool:
         """The condition, seen from the latest iteration; before the first one from outside."""
@@ -97,16 +129,21 @@ class _Loop:
             )
         return value
 
-    async def iterate(self, index: int, item: Any, scope: Scope) -> Scope:
-        """Do the body once, unless the log has its result."""
+    def inside(self, index: int, item: Any = None, scope: Scope | None = None) -> Scope:
+        """Where an iteration's steps are."""
+        return (scope or self.scope).within(f"{self.step_id}.iter_{index}.", {"item": item, "index": index})
+
+    async def iterate(self, index: int, item: Any, scope: Scope) -> None:
+        """Do the body once."""
         run, step_id = self.run, self.step_id
-        inner = scope.within(f"{step_id}.iter_{index}.", {"item": item, "index": index})
-        results = run.state.steps[step_id].results
-        if results is not None and index in results:
-            return inner
+        inner = self.inside(index, item, scope)
         if (reason := scope.stop.requested) is not None:
             raise Halted(reason)
-        run.record(e.LOOP_ITER_STARTED, step_id, {"index": index})
+        if index >= self.state.begun:
+            begin: dict[str, Any] = {"index": index}
+            if self.items is not None and not self.flow.static:
+                begin["items"], self.items = self.items, None  # whatever `over` would give later
+            run.record(e.LOOP_ITER_STARTED, step_id, begin)
         last = await run.door.do_block(self.flow.body, inner)
         done: dict[str, Any] = {"index": index, "last": last}
         over = index if self.flow.condition is None else index - 1  # the condition looks at the latest
@@ -114,7 +151,6 @@ class _Loop:
             done["folded"] = {"index": over, "steps": list(self.flow.body.ids)}
         run.record(e.LOOP_ITER_COMPLETED, step_id, done)
         await run.breathe()
-        return inner
 
 
 def _kind(value: Any) -> str:

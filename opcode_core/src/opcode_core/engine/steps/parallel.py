@@ -1,10 +1,12 @@
 """The parallel step: branches side by side, for all of their outputs or for the first."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
-from opcode_core.engine.deadline import stop_tasks
 from opcode_core.engine.failure import Halted, StepFailed
 from opcode_core.engine.steps.branches import run_together
 from opcode_core.errors import ErrorCode, OpcodeError
@@ -22,12 +24,14 @@ async def run_parallel(run: "Run", step: StepPlan, step_id: str, scope: Scope) -
     """Run the branches, at most `max_concurrency` at once."""
     flow = step.flow
     assert isinstance(flow, ParallelPlan)
+    if not run.state.steps[step_id].begun:
+        run.record(e.PARALLEL_STARTED, step_id, {"mode": flow.mode, "branches": len(flow.branches)})
     branches = _Branches(run, flow, step_id, scope)
-    run.record(e.PARALLEL_STARTED, step_id, {"mode": flow.mode, "branches": len(flow.branches)})
-    output = await (branches.race() if flow.mode == "race" else branches.all())
-    done = {"mode": flow.mode, **({"winner": output["winner"]} if flow.mode == "race" else {})}
-    run.record(e.PARALLEL_COMPLETED, step_id, done)
-    return output
+    return await (branches.race() if flow.mode == "race" else branches.all())
+
+
+class _Won(Exception):  # noqa: N818
+    """A branch came to a good end before the others."""
 
 
 class _Branches:
@@ -39,36 +43,35 @@ class _Branches:
         self.scopes = [scope.within(f"{step_id}.{branch.name}.", stop=self.stop) for branch in flow.branches]
         self.places = asyncio.Semaphore(flow.max_concurrency or len(flow.branches))
         self.last: dict[int, str | None] = {}
-        self.runners: list[asyncio.Task[None]] = []
-        self.winner: int | None = None
         self.failures: dict[int, OpcodeError] = {}
         self.halted: Halted | None = None
 
     async def all(self) -> dict[str, Any]:
-        works = [self.branch(index) for index in range(len(self.scopes))]
-        await run_together(works, self.stop, f"branch of {self.step_id}")
-        return {"mode": "all", "branches": [self.output(index) for index in range(len(works))]}
+        await self.together(self.branch)
+        self.run.record(e.PARALLEL_COMPLETED, self.step_id, {"mode": "all"})
+        return {"mode": "all", "branches": [self.output(index) for index in range(len(self.scopes))]}
 
     async def race(self) -> dict[str, Any]:
-        self.runners = [
-            asyncio.create_task(self.runner(index), name=f"branch {scope.prefix}")
-            for index, scope in enumerate(self.scopes)
-        ]
-        pending = set(self.runners)
-        try:
-            while pending and self.winner is None:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    if not task.cancelled():
-                        task.result()
-        finally:
-            await stop_tasks(self.runners)
+        if self.winner is None:
+            with suppress(_Won):
+                await self.together(self.runner)
         if self.winner is None:
             raise self.lost()
         for index, scope in enumerate(self.scopes):
             if index != self.winner:
                 self.run.abandon(scope.prefix, LOST)
+        await self.branch(self.winner)  # by the log it is done, and says which step was its last
         return {"mode": "race", "winner": self.winner, "output": self.output(self.winner)}
+
+    @property
+    def winner(self) -> int | None:
+        """As the log has it, so that a race is never run twice."""
+        choice = self.run.state.steps[self.step_id].choice
+        return None if choice is None else choice["winner"]
+
+    async def together(self, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        works = [partial(work, index) for index in range(len(self.scopes))]
+        await run_together(self.run, works, self.stop, f"branch of {self.step_id}")
 
     async def runner(self, index: int) -> None:
         """Do a branch; if it is the first to come to a good end, the others stop in the same moment."""
@@ -76,15 +79,13 @@ class _Branches:
             await self.branch(index)
         except StepFailed as failed:
             self.failures[index] = failed.error
-            return
         except Halted as halted:
             self.halted = halted
-            return
-        if self.winner is None:
-            self.winner = index
-            self.stop.request(LOST)
-            for other in self.runners[:index] + self.runners[index + 1 :]:
-                other.cancel()
+        else:
+            if self.winner is None:
+                self.run.record(e.PARALLEL_COMPLETED, self.step_id, {"mode": "race", "winner": index})
+                self.stop.request(LOST)
+                raise _Won
 
     def lost(self) -> Exception:
         """Why nobody won."""

@@ -1,0 +1,75 @@
+"""The place of this process among those that share the storage."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from opcode_core.engine.owner import LEASE, is_dead
+from opcode_core.errors import OpcodeError
+
+if TYPE_CHECKING:
+    from opcode_core.engine.engine import Engine
+
+_log = logging.getLogger("opcode.engine")
+
+TICK = 1.0
+"""Seconds between looks for messages that other processes left."""
+BEAT = 3
+"""Ticks between signs of life, and between looks for the dead."""
+
+
+class Watch:
+    """Says that this process lives, takes over from those that do not, and brings messages to runs."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self.engine = engine
+        self.storage = engine.storage
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Be known as living; from then on runs may be owned. Idempotent."""
+        if self._task is None:
+            await self._beat()
+            if self._task is None:
+                self._task = asyncio.create_task(self._serve(), name="watch")
+
+    async def end(self) -> None:
+        """Be known as gone: what is still owned is anybody's."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._task = None
+        try:
+            await self.storage.leave(self.engine.owner)
+        except OpcodeError as error:
+            _log.error("the storage does not take leave; others will wait for the lease's end: %s", error)
+
+    async def _serve(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK)
+            ticks += 1
+            try:
+                await self._tick(beat=ticks % BEAT == 0)
+            except OpcodeError as error:
+                _log.error("the storage cannot be asked for news: %s", error)
+
+    async def _tick(self, *, beat: bool) -> None:
+        if beat:
+            await self._beat()
+            if self.engine.others:
+                await self.bury()
+                await self.engine.runs.recover_orphans()
+        await self.engine.runs.retry_broken()
+        for message in await self.storage.messages():
+            await self.engine.runs.deliver(message)
+
+    async def _beat(self) -> None:
+        await self.storage.beat(self.engine.owner, self.engine.clock.now() + LEASE)
+
+    async def bury(self) -> None:
+        """Let owners of this machine that are surely gone count as dead before their lease is over."""
+        for owner in await self.storage.owners():
+            if owner != self.engine.owner and is_dead(owner):
+                await self.storage.leave(owner)
