@@ -23,20 +23,32 @@ def echo(value: Any = None) -> dict[str, Any]:
     return {"value": value}
 
 
+@action("bench.touch", effect="external")
+async def touch(value: Any = None) -> dict[str, Any]:
+    """Give back what came in, as if the world had been changed."""
+    return {"value": value}
+
+
 class BenchPlugin:
-    """The one action that the cases call."""
+    """The actions that the cases call."""
 
     @hookimpl
     def opcode_actions(self) -> list[Any]:
-        """The action."""
-        return [echo]
+        """One that is pure and one that is not."""
+        return [echo, touch]
+
+
+def bench_plugins() -> PluginManager:
+    """Every installed plugin and the benches' own."""
+    plugins = PluginManager()
+    plugins.register(BenchPlugin(), "bench")
+    return plugins
 
 
 @asynccontextmanager
 async def engine(storage: str) -> AsyncIterator[Engine]:
     """An engine with every installed plugin, in memory or on a new SQLite file."""
-    plugins = PluginManager()
-    plugins.register(BenchPlugin(), "bench")
+    plugins = bench_plugins()
     if storage == "memory":
         async with Engine(MemoryStorage(), plugins) as ready:
             yield ready

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import Case, chain, command_case, engine, guarded, loop, parallel, templated, workflow_case
+from durable import crashed_runs, fold_from_disk, many_callers, many_writers, waiting_runs
 
 OUT = Path(__file__).parent / "out" / "latest.json"
 
@@ -30,10 +31,18 @@ async def cases() -> AsyncIterator[Case]:
                 yield workflow_case(f"parallel {count}, {label}", _repeat(count), ready, parallel(count))
             for count in (5, 50, 500) if storage != "full" else (50,):
                 yield workflow_case(f"chain {count}, {label}", _repeat(count), ready, chain(count))
+            external = chain(10, action="bench.touch")
+            yield workflow_case(f"chain of 10 external, {label}", 200, ready, external)
             if storage == "memory":
                 yield workflow_case("chain 50 with templates, memory", 200, ready, templated(50))
                 yield workflow_case("chain 50 with templates and guards, memory", 200, ready, guarded(50))
                 yield workflow_case("loop of 1000, memory", 30, ready, loop(1000))
+    for durability in ("normal", "full"):
+        yield many_callers(durability)
+        yield many_writers(durability)
+    yield fold_from_disk()
+    yield waiting_runs()
+    yield crashed_runs()
     yield command_case("opcode --help", "--help")
     yield command_case("opcode version", "version")
 
@@ -45,7 +54,7 @@ def _repeat(count: int) -> int:
 async def measure(case: Case) -> dict[str, Any]:
     """Median and 95th percentile of a case, in microseconds."""
     name, repeat, once = case
-    for _ in range(max(2, repeat // 10)):
+    for _ in range(max(2, repeat // 10) if repeat > 3 else 0):
         await once()
     gc.collect()
     taken = sorted([await once() for _ in range(repeat)])

@@ -4,11 +4,25 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from opcode_core.codec import loads
+from opcode_core.codec import dumps, loads
 from opcode_core.contracts.storage import RunRecord, TemplateRecord
+from opcode_core.decisions import PENDING as UNDECIDED
+from opcode_core.decisions import Decision
 from opcode_core.events import Event
 from opcode_core.plan import Plan
-from opcode_core.state import PENDING, SCHEDULED, RunState, StepState
+from opcode_core.state import (
+    COMPLETED,
+    PARKED,
+    PENDING,
+    RETRYING,
+    SCHEDULED,
+    SUSPENDED,
+    RunState,
+    StepState,
+)
+
+MOST_OF_A_VALUE = 16 * 1024
+"""Bytes of JSON of one step's output that a decision shows; whoever needs more asks for the run."""
 
 
 def iso(seconds: float | None) -> str | None:
@@ -31,7 +45,22 @@ def step_answer(step_id: str, step: StepState, status: str | None = None) -> dic
         answer["attempts"] = step.attempt
     if step.reason is not None:
         answer["reason"] = step.reason
+    if step.status in PARKED:
+        answer["waiting"] = waiting_answer(step)
     return answer
+
+
+def waiting_answer(step: StepState) -> dict[str, Any] | None:
+    """What a step waits for: `for` is `time`, `retry`, `signal`, `decision`, `run` or `operator`."""
+    if step.status == RETRYING:
+        return {"for": "retry", "until": iso(step.retry_at)}
+    waiting = step.waiting
+    if step.status != SUSPENDED or waiting is None:
+        return None
+    about = {key: waiting[key] for key in ("signal", "decision_id", "reason") if key in waiting}
+    if "run_id" in waiting:
+        about["workflow_id"] = waiting["run_id"]
+    return {"for": waiting["for"], **about, "until": iso(waiting.get("until"))}
 
 
 def steps_answer(state: RunState, plan: Plan | None = None) -> dict[str, Any]:
@@ -55,6 +84,7 @@ def run_answer(state: RunState, plan: Plan | None = None) -> dict[str, Any]:
         "started_at": iso(state.started_at),
         "completed_at": iso(state.ended_at),
         "steps": steps_answer(state, plan),
+        "pending_decisions": pending_answer(state),
     }
 
 
@@ -64,9 +94,11 @@ def status_answer(
     """A run as `status` shows it; with its log when that is asked for."""
     return {
         "workflow_id": state.id,
+        "name": state.name,
         "status": state.status,
+        "held": state.held,
         "steps": steps_answer(state, plan),
-        "pending_decisions": [],
+        "pending_decisions": pending_answer(state),
         "context": state.context,
         "events": None if log is None else [event_answer(event) for event in log],
         "output": state.output,
@@ -83,6 +115,7 @@ def record_answer(run: RunRecord) -> dict[str, Any]:
     """A run's row, as lists show it."""
     return {
         "workflow_id": run.id,
+        "name": run.name,
         "status": run.status,
         "template_name": run.template_name,
         "template_version": run.template_version,
@@ -94,6 +127,66 @@ def record_answer(run: RunRecord) -> dict[str, Any]:
         "output": run.output,
         "error": run.error,
     }
+
+
+def signal_answer(state: RunState, signal_type: str) -> dict[str, Any]:
+    """That a run was told something, and how it stands then."""
+    answer = {"ok": True, "workflow_id": state.id, "signal_type": signal_type}
+    if signal_type == "decision":
+        answer["resumed"] = True
+    return {**answer, "status": state.status}
+
+
+def pending_answer(state: RunState) -> list[dict[str, Any]]:
+    """The decisions that a run waits for, oldest first, with what the run knows so far."""
+    if not state.decisions:
+        return []
+    known = {
+        "step_outputs": {
+            step_id: _bounded(step.output)
+            for step_id, step in state.steps.items()
+            if step.status == COMPLETED
+        },
+        "workflow_intent": state.context.get("intent"),
+        "agent_notes": state.context.get("notes"),
+        "accumulated_data": {
+            key: value for key, value in state.context.items() if key not in ("intent", "notes")
+        },
+    }
+    oldest_first = sorted(state.decisions.values(), key=lambda decision: (decision.created_at, decision.id))
+    return [decision_answer(decision, known) for decision in oldest_first]
+
+
+def decision_answer(decision: Decision, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A decision; `known` is what its context holds beside the question itself."""
+    answer = {
+        "id": decision.id,
+        "workflow_id": decision.workflow_id,
+        "step_id": decision.step_id,
+        "target_agent_id": decision.target_agent_id,
+        "context": {
+            "prompt_context": decision.prompt,
+            "prompt": decision.prompt,
+            "data_inject": decision.data,
+            "data": decision.data,
+            **(known or {}),
+        },
+        "options": decision.options,
+        "response_schema": decision.response_schema,
+        "timeout_at": iso(decision.timeout_at),
+        "fallback": decision.fallback,
+        "status": decision.status,
+        "created_at": iso(decision.created_at),
+    }
+    if decision.status != UNDECIDED:
+        answer["resolution"] = {
+            "choice": decision.choice,
+            "reasoning": decision.reasoning,
+            "data": decision.answer,
+            "resolved_by": decision.resolved_by,
+            "resolved_at": iso(decision.resolved_at),
+        }
+    return answer
 
 
 def event_answer(event: Event) -> dict[str, Any]:
@@ -129,6 +222,12 @@ def error_answer(error: Mapping[str, Any]) -> str:
     """One line about an error."""
     where = f" (step {error['step_id']})" if error.get("step_id") else ""
     return f"{error['code']}: {error['message']}{where}"
+
+
+def _bounded(value: Any) -> Any:
+    """The value, or how many bytes it has when it is too large to be shown beside others."""
+    size = len(dumps(value))
+    return value if size <= MOST_OF_A_VALUE else {"truncated": size}
 
 
 def _held_up(state: RunState, plan: Plan) -> set[int]:

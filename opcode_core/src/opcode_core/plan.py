@@ -133,6 +133,11 @@ class StepPlan:
     flow: Flow | None
     at_once: bool
 
+    @property
+    def is_hook(self) -> bool:
+        """Whether it is the workflow's `on_complete` or `on_error`."""
+        return self.path in ("on_complete", "on_error")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

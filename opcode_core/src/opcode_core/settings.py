@@ -5,10 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote
 
 from opcode_core.codec import loads
+from opcode_core.durations import parse_duration
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.suggestions import available, did_you_mean
 
@@ -25,6 +26,9 @@ class Settings:
         pool_size: how many actions run at once; more wait.
         durability: `full` survives a loss of power, `normal` a crash of the process.
         plugins_allow: only these plugins, when given; plugins_deny: not these.
+        recovery: `resume` lets runs whose process died go on by themselves, `suspend` holds them
+            until somebody says so.
+        retention: seconds for which a run is kept after its end; None keeps all.
     """
 
     db_path: Path = HOME / "opcode.db"
@@ -34,12 +38,17 @@ class Settings:
     durability: str = "full"
     plugins_allow: tuple[str, ...] | None = None
     plugins_deny: tuple[str, ...] = ()
+    recovery: Literal["resume", "suspend"] = "resume"
+    retention: float | None = None
 
     @property
     def storage_url(self) -> str:
-        """The storage's URL, made from `db_path` when none is given."""
-        path = quote(str(self.db_path.expanduser().absolute()))
-        return self.storage or f"sqlite:///{path}?durability={self.durability}"
+        """The storage's URL, made from `db_path` when none is given; SQLite's says how durable it is."""
+        url = self.storage or f"sqlite:///{quote(str(self.db_path.expanduser().absolute()))}"
+        address, _, query = url.partition("?")
+        if not address.startswith("sqlite:") or "durability" in dict(parse_qsl(query)):
+            return url
+        return f"{address}?{query}{'&' if query else ''}durability={self.durability}"
 
 
 def load_settings(
@@ -93,6 +102,13 @@ LATER = frozenset({"listen_addr", "base_url", "panel", "token", "http_allow_priv
 """Settings that packages beside the core read for themselves."""
 
 
+CHOICES = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "durability": ("full", "normal"),
+    "recovery": ("resume", "suspend"),
+}
+
+
 def _read(name: str, value: Any, source: str) -> Any:
     match name:
         case "db_path":
@@ -105,10 +121,10 @@ def _read(name: str, value: Any, source: str) -> Any:
             if re.fullmatch("[0-9]{1,5}", str(value)) and 1 <= int(value) <= 10_000:
                 return int(value)
             raise _wrong(f"{source} is {value!r}; it must be a number from 1 to 10000")
-        case "log_level":
-            return _choice(str(value).lower(), ("debug", "info", "warning", "error"), source)
-        case "durability":
-            return _choice(str(value).lower(), ("full", "normal"), source)
+        case "log_level" | "durability" | "recovery":
+            return _choice(str(value).lower(), CHOICES[name], source)
+        case "retention":
+            return _retention(value, source)
         case "plugins_allow" | "plugins_deny":
             names = value.split(",") if isinstance(value, str) else value
             if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
@@ -121,6 +137,18 @@ def _choice(value: str, allowed: tuple[str, ...], source: str) -> str:
     if value in allowed:
         return value
     raise _wrong(f"{source} is {value!r}; it must be one of {', '.join(allowed)}")
+
+
+def _retention(value: Any, source: str) -> float | None:
+    if str(value).lower() == "none":
+        return None
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        raise _wrong(f"{source}: {error}") from None
+    if seconds == 0:
+        raise _wrong(f'{source} is {value!r}; write how long runs are kept, as "30d", or "none"')
+    return seconds
 
 
 def _wrong(message: str) -> OpcodeError:

@@ -1,7 +1,7 @@
 """A run's state, and the only function that changes it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,6 +106,7 @@ class RunState:
         deadline: when the run times out; None when it never does, or has.
         timed_out: its deadline has passed, and that is not settled yet.
         held: why it goes on only when somebody says so, or None.
+        cancelling: why it was cancelled, which may not have come to its end yet.
         parked: the steps that wait or are to be tried again, with the time when that is due.
         deadlines: of the steps that have one and have not ended.
         decisions: those that are pending, by id.
@@ -139,6 +140,7 @@ class RunState:
     deadline: float | None = None
     timed_out: bool = False
     held: str | None = None
+    cancelling: str | None = None
     parked: dict[str, float | None] = field(default_factory=dict)
     deadlines: dict[str, float] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -155,10 +157,24 @@ class RunState:
     @property
     def wakes_at(self) -> float | None:
         """When it goes on by itself, if nothing else happens to it."""
-        if self.held is not None or self.ended:
+        if self.ended or (self.held is not None and self.cancelling is None):
             return None
+        if self.cancelling is not None:
+            return self.updated_at
         times = [*self.parked.values(), *self.deadlines.values(), self.deadline]
         return min((time for time in times if time is not None), default=None)
+
+    def copy(self) -> "RunState":
+        """As it is now, for who looks at it while it changes."""
+        return replace(
+            self,
+            steps={step_id: replace(step) for step_id, step in self.steps.items()},
+            context=dict(self.context),
+            parked=dict(self.parked),
+            deadlines=dict(self.deadlines),
+            decisions=dict(self.decisions),
+            signals=list(self.signals),
+        )
 
     def signal_for(self, step_id: str, name: str) -> KeptSignal | None:
         """The oldest signal that a step which waits for `name` may take."""
@@ -265,7 +281,8 @@ def _workflow_cancelled(state: RunState, event: Event) -> None:
 def _workflow_suspended(state: RunState, event: Event) -> None:
     _move_run(state, SUSPENDED)
     state.held = event.payload.get("held")
-    state.timed_out = False
+    if state.held == "timeout":
+        state.timed_out = False
 
 
 def _workflow_resumed(state: RunState, event: Event) -> None:
@@ -319,6 +336,8 @@ def _signal_received(state: RunState, event: Event) -> None:
             step.retry_at = state.parked[event.step_id] = event.timestamp
         elif step.status == SUSPENDED:
             step.waiting = None
+    elif payload["signal_type"] == "cancel":
+        state.cancelling = state.cancelling or payload["reason"]
 
 
 def _step_started(state: RunState, event: Event) -> None:
@@ -335,6 +354,8 @@ def _step_started(state: RunState, event: Event) -> None:
         if "timeout" in event.payload:
             step.deadline = event.timestamp + event.payload["timeout"]
             state.deadlines[event.step_id or ""] = step.deadline
+        if "hook" in event.payload:  # the workflow's own work is done, in time
+            state.deadline = None
 
 
 def _step_completed(state: RunState, event: Event) -> None:
@@ -389,8 +410,9 @@ def _step_retrying(state: RunState, event: Event) -> None:
 def _step_suspended(state: RunState, event: Event) -> None:
     step = _step(state, event)
     _move(state, event, step, SUSPENDED)
-    if "waiting" in event.payload:
-        step.waiting = event.payload["waiting"]
+    if "waiting" in event.payload:  # for somebody, however long that takes
+        step.waiting, step.deadline = event.payload["waiting"], None
+        state.deadlines.pop(event.step_id or "", None)
     state.parked[event.step_id or ""] = (step.waiting or {}).get("until")
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,88 @@ def terminal(home: Path, environment: dict[str, str]) -> Callable[..., tuple[int
     return call
 
 
+@pytest.fixture
+def begin(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start `opcode`, and come back as soon as a line of its standard error holds `until`."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, until: str, **variables: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [OPCODE, *arguments],
+            env={**environment, **variables},
+            cwd=home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        assert process.stderr is not None
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if until in line:
+                return process
+        raise AssertionError(f"{until!r} is not in {''.join(seen)!r}")
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def runs(opcode: Opcode) -> Callable[..., list[dict[str, Any]]]:
+    """The runs that are stored, newest first."""
+
+    def ask(*options: str) -> list[dict[str, Any]]:
+        answer = json.loads(opcode("query", "workflows", *options, "--json").stdout)
+        return list(answer["workflows"])
+
+    return ask
+
+
+LAB = """
+import asyncio
+from pathlib import Path
+from opcode_core import ActionContext, ErrorCode, OpcodeError, action, hookimpl
+
+@action("lab.gate", effect="external")
+async def gate(ctx: ActionContext, name: str) -> dict:
+    "Notes that it was called, and ends once there is a file of that name."
+    with open(f"{name}.calls", "a") as calls:
+        calls.write(ctx.idempotency_key + chr(10))
+    while not Path(name).exists():
+        await asyncio.sleep(0.02)
+    return {"name": name}
+
+@action("lab.need", effect="external")
+async def need(name: str) -> dict:
+    "Fails unless there is a file of that name."
+    if not Path(name).exists():
+        raise OpcodeError(ErrorCode.NON_RETRYABLE, f"there is no {name}")
+    return {"name": name}
+
+@action("lab.deaf", effect="external")
+async def deaf() -> dict:
+    "Goes on when it is cancelled."
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+@hookimpl
+def opcode_actions():
+    return [gate, need, deaf]
+"""
+
+
+@pytest.fixture
+def lab(install: Callable[..., dict[str, str]], environment: dict[str, str]) -> None:
+    """Actions that do what a test wants, for every `opcode` of it."""
+    environment.update(install("lab", LAB))
+
+
 def plain(shown: str) -> str:
     """What a terminal was sent, without colours and moves of the cursor."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
@@ -107,6 +189,23 @@ def install(home: Path) -> Callable[..., dict[str, str]]:
         return {"PYTHONPATH": str(site)}
 
     return put
+
+
+def gate(name: str, **fields: Any) -> dict[str, Any]:
+    """A step that ends once there is a file of its name."""
+    return {"id": name, "action": "lab.gate", "params": {"name": name}, **fields}
+
+
+def wait(step_id: str, **config: Any) -> dict[str, Any]:
+    """A step that waits for a time or a signal."""
+    return {"id": step_id, "type": "wait", "config": config}
+
+
+def ask(step_id: str, *options: str, after: str = "", **config: Any) -> dict[str, Any]:
+    """A step that asks for a decision."""
+    choices = [{"id": option, "description": f"to {option}"} for option in options]
+    config = {"prompt_context": f"what about {step_id}?", "options": choices, **config}
+    return {"id": step_id, "type": "reasoning", "depends_on": after.split(), "config": config}
 
 
 def hash_step(step_id: str = "h", **fields: Any) -> dict[str, Any]:

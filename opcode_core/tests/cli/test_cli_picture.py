@@ -24,7 +24,7 @@ def drawn(picture: Picture, height: int = 30, width: int = 80) -> list[str]:
 
 
 def picture_of(made, **steps: StepState) -> Picture:
-    picture = Picture("r", "w.json", made)
+    picture = Picture("w.json", made, RunState("r"))
     picture.state.started_at, picture.state.status = time.time(), "active"
     picture.state.steps.update(steps)
     return picture
@@ -83,20 +83,61 @@ def test_a_failure_is_one_line_while_it_goes_and_told_in_full_at_the_end():
 
 
 def test_events_that_come_after_the_end_is_known_change_nothing():
-    picture = Picture("r", "w.json", plan(step("a")))
+    picture = Picture("w.json", plan(step("a")), RunState("r"))
     picture.finish(RunState("r", "completed", sequence=9, started_at=1.0, ended_at=2.0))
     picture.show(Event("r", 2, e.STEP_STARTED, "a", {}, "local", 1.0))
     assert drawn(picture) == ["✓ completed in 1s  w.json  r"]
 
 
 def test_a_line_says_how_it_ended_when_the_last_events_were_lost(capsys):
-    lines = Lines(plan(step("a")))
+    lines = Lines(plan(step("a")), RunState("r"))
     lines.show(Event("r", 1, e.WORKFLOW_STARTED, None, {}, "local", 1.0))
     lines.finish(RunState("r", "completed"))
     assert capsys.readouterr().err.splitlines()[-1].strip() == "completed; the log has all of its events"
     lines.show(Event("r", 2, e.WORKFLOW_COMPLETED, None, {"output": 1}, "local", 2.5))
     lines.finish(RunState("r", "completed"))
     assert capsys.readouterr().err.splitlines()[-1].split()[1:] == ["workflow_completed", "1.5s"]
+
+
+def test_what_waits_says_until_when_also_inside_of_a_loop():
+    until = time.time() + 90
+    steps = {
+        "l": StepState("running", started_at=1.0, block=True),
+        "l.iter_0.ask": StepState(
+            "suspended", block=True, waiting={"for": "decision", "decision_id": "d", "until": None}
+        ),
+        "w": StepState("suspended", block=True, waiting={"for": "time", "until": until}),
+        "s": StepState("suspended", block=True, waiting={"for": "signal", "signal": "paid", "until": None}),
+        "k": StepState("suspended", waiting={"for": "run", "run_id": "r2", "until": None}),
+        "o": StepState("suspended", waiting={"for": "operator", "reason": "interrupted", "until": None}),
+    }
+    made = plan(
+        {"id": "l", "type": "loop", "config": {"over": [1], "body": [step("ask")]}},
+        *(step(step_id) for step_id in "wsko"),
+    )
+    lines = [" ".join(line.split()) for line in drawn(picture_of(made, **steps))]
+    assert lines[1] == "‖ iter_0.ask waits for a decision"
+    assert re.fullmatch(r"‖ w t.echo waits until [\d: -]+ \(in 1m\d+s\)", lines[2])
+    assert [line.split(maxsplit=3)[3] for line in lines[3:6]] == [
+        "waits for the signal 'paid'",
+        "waits for run r2",
+        "held (interrupted)",
+    ]
+
+
+def test_a_run_that_is_taken_up_goes_on_from_where_it_stood(capsys):
+    state = RunState(
+        "r", "active", sequence=3, started_at=1.0, steps={"a": StepState("running", started_at=2.0)}
+    )
+    lines = Lines(plan(step("a")), state)
+    lines.show(Event("r", 4, e.STEP_COMPLETED, "a", {"output": 1}, "local", 4.5))
+    lines.show(Event("r", 5, e.WORKFLOW_COMPLETED, None, {"output": 1}, "local", 11.0))
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.split() == ["workflow", "run", "r"]
+    assert [line.split()[1:] for line in others] == [
+        ["step_completed", "a", "2.5s"],
+        ["workflow_completed", "10s"],
+    ]
 
 
 def test_of_many_iterations_the_last_and_the_failed_ones_are_shown():

@@ -143,6 +143,14 @@ def test_a_run_that_is_not_to_be_stored_leaves_nothing(opcode, workflow, home):
     assert not (home / ".opcode").exists()
 
 
+def test_a_run_that_is_not_stored_cannot_be_answered(opcode, workflow):
+    done = opcode(
+        "run", workflow({"id": "w", "type": "wait", "config": {"signal": "go"}}), "--no-store", "-q"
+    )
+    assert done.returncode == 3
+    assert done.stderr.endswith("is suspended, and forgotten now: it was not stored\n")
+
+
 def test_a_flag_names_the_database_whatever_the_environment_says(opcode, workflow, home):
     done = opcode("--db-path", "mine.db", "run", workflow(hash_step()), "-q", OPCODE_STORAGE="tape:///x")
     assert done.returncode == 0

@@ -98,7 +98,8 @@ class LabClock:
 
     async def sleep_until(self, when: float) -> None:
         if self.held:
-            await self.sleep(when - self.time)
+            if when > self.time:
+                await self.sleep(when - self.time)
             return
         if when > self.time:
             self.slept.append(when - self.time)

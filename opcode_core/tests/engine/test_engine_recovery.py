@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from engine_workbench import echo, flow, gate, step, workflow
 
-from opcode_core import ErrorCode, OpcodeError
+from opcode_core import ErrorCode, Message, OpcodeError
 from opcode_core.engine import recovery, watch
 from opcode_core.engine.owner import is_dead, this_process
 from opcode_core.memory import MemoryStorage
@@ -202,7 +202,11 @@ async def test_a_message_that_a_run_refuses_is_dropped(make_bench, caplog):
     run_id = await first.start(workflow(gate("g")))
     await first.lab.reached("g")
     second = await make_bench(first.storage, owner="second")
-    await second.engine.signal(run_id, "decision", {"choice": "x"})
+    with pytest.raises(OpcodeError, match="no decision of run"):  # seen from afar
+        await second.engine.signal(run_id, "decision", {"choice": "x"})
+    assert await first.storage.messages() == []
+    late = Message("late", run_id, "decision", None, {"choice": "x"}, "ann", 1.0)
+    await first.storage.post(late)
     async with asyncio.timeout(5):
         while await first.storage.messages():
             await asyncio.sleep(0.01)

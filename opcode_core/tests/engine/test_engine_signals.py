@@ -142,7 +142,7 @@ async def test_a_run_that_waits_is_cancelled(make_bench, linger):
     assert (state.status, state.error["message"]) == ("cancelled", "enough")
     assert [state.steps[s].status for s in "wz"] == ["skipped", "skipped"]
     (event,) = await bench.events(state, "signal_received")
-    assert event.payload == {"signal_type": "cancel", "payload": {"reason": "enough"}}
+    assert event.payload == {"signal_type": "cancel", "payload": {"reason": "enough"}, "reason": "enough"}
 
 
 async def test_a_failed_run_can_be_given_up(bench):

@@ -6,13 +6,14 @@ import stat
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from opcode_core import Commit, ErrorCode, EventFilter, OpcodeError, RunFilter
 from opcode_sql.plugin import sqlite
-from opcode_testkit.storage.rows import a_commit, a_run, an_event
+from opcode_testkit.storage.rows import a_commit, a_decision, a_message, a_run, an_event
 
 
 @pytest.fixture
@@ -171,6 +172,23 @@ async def test_what_is_not_json_is_refused_with_its_place(storage, value):
         await storage.commit([Commit(a_run(sequence=1), [an_event("r1", 1)], context={"a": value})])
     assert caught.value.code is ErrorCode.VALIDATION_ERROR
     assert (await storage.runs(RunFilter())).items == ()
+
+
+async def test_a_decision_or_message_that_is_not_json_is_refused_with_its_place(storage):
+    bad = {"a": float("nan")}
+    for commit, said in (
+        (replace(a_commit(), decisions=[a_decision(data=bad)]), "the data of decision d1"),
+        (replace(a_commit(), decisions=[a_decision(answer=bad)]), "the answer of decision d1"),
+        (replace(a_commit(), messages=[a_message(payload=bad)]), "the payload of message m1"),
+    ):
+        with pytest.raises(OpcodeError, match=f"run r1: {said} cannot be stored") as caught:
+            await storage.commit([commit])
+        assert caught.value.code is ErrorCode.VALIDATION_ERROR
+    await storage.commit([a_commit()])
+    with pytest.raises(OpcodeError) as caught:
+        await storage.post(a_message(payload=bad))
+    assert caught.value.code is ErrorCode.VALIDATION_ERROR
+    assert await storage.messages() == []
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from opcode_core import ErrorCode, EventFilter, OpcodeError, RunFilter
-from opcode_sql import lists
+from opcode_core import DecisionFilter, ErrorCode, EventFilter, OpcodeError, RunFilter
+from opcode_sql import lists, purging, statements
 from opcode_sql.cursors import encode
 from opcode_sql.models import Table
 from opcode_sql.plugin import sqlite
@@ -216,6 +216,36 @@ async def test_no_list_sorts_or_scans_a_table(path, what, filtered_by):
     db.close()
     assert not [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step], plan
     assert filtered_by in ("", "since") or any(f"{filtered_by}=?" in step for step in plan), plan
+
+
+BY_INDEX = {
+    "due": (lists.due(1.0, 10), "workflows_by_wake"),
+    "next due": ((statements.NEXT_DUE, [1.0]), "workflows_by_wake"),
+    "orphans": (lists.orphans(1.0, 10), "workflows_by_owner"),
+    "messages": (lists.messages(None, 10), "signals_by_age"),
+    "messages of one": (lists.messages("r", 10), "signals_by_workflow"),
+    "decisions": (lists.decisions(DecisionFilter(), 10, None), "decisions_by_age"),
+    "next decisions": (
+        lists.decisions(DecisionFilter(), 10, encode("decisions", 1.0, "d")),
+        "decisions_by_age",
+    ),
+    "pending": (lists.decisions(DecisionFilter("pending", agent_id="a"), 10, None), "decisions_by_status"),
+    "decisions of one": (lists.decisions(DecisionFilter(workflow_id="r"), 10, None), "decisions_by_workflow"),
+    "what is past": ((purging.PAST, [1.0, 10]), "workflows_by_end"),
+    "children": ((purging.PAST, [1.0, 10]), "workflows_by_parent"),
+    "runs of a definition": ((purging.DELETE_UNUSED, ["h"]), "workflows_by_definition"),
+    "templates of a definition": ((purging.DELETE_UNUSED, ["h"]), "templates_by_definition"),
+}
+
+
+@pytest.mark.parametrize(("query", "index"), BY_INDEX.values(), ids=BY_INDEX)
+async def test_what_is_asked_often_has_its_index(path, query, index):
+    await make(path)
+    db = sqlite3.connect(path)
+    plan = [row[-1] for row in db.execute(f"EXPLAIN QUERY PLAN {query[0]}", query[1])]
+    db.close()
+    assert any(f"INDEX {index}" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
 async def test_rare_events_are_in_the_index_and_frequent_ones_are_not(path):

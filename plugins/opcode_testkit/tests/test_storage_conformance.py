@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from opcode_core import EventFilter, OpcodeError, Page
+from opcode_core import DecisionFilter, EventFilter, OpcodeError, Page
 from opcode_core.memory import MemoryStorage
 from opcode_testkit.storage import StorageConformance
 
@@ -71,6 +71,117 @@ class Unfiltered(MemoryStorage):
         return await super().events(EventFilter(where.workflow_id), limit, cursor)
 
 
+class Fenceless(MemoryStorage):
+    async def commit(self, commits):
+        stored = (self._runs.get(commit.run.id, commit.run) for commit in commits)
+        fenced = [
+            replace(commit, run=replace(commit.run, fence=run.fence))
+            for commit, run in zip(commits, stored, strict=True)
+        ]
+        await super().commit(fenced)
+
+
+class Greedy(MemoryStorage):
+    def _lives(self, owner, now):
+        return False
+
+
+class Immortal(MemoryStorage):
+    def _lives(self, owner, now):
+        return owner in self._owners
+
+
+class Loyal(MemoryStorage):
+    async def claim(self, run_ids, owner, now):
+        others = [run_id for run_id in run_ids if run_id in self._runs and self._runs[run_id].owner != owner]
+        return await super().claim(others, owner, now)
+
+
+class Sleepless(MemoryStorage):
+    async def claim(self, run_ids, owner, now):
+        wakes = {run_id: self._runs[run_id].wakes_at for run_id in run_ids if run_id in self._runs}
+        claimed = await super().claim(run_ids, owner, now)
+        for run in claimed:
+            self._put_run(replace(run, wakes_at=wakes[run.id]))
+        return claimed
+
+
+class Exclusive(MemoryStorage):
+    async def due(self, now, limit=100):
+        return [run for run in await super().due(now, limit) if run.wakes_at < now]
+
+
+class Inclusive(MemoryStorage):
+    async def next_due(self, after):
+        return await super().next_due(after - 1e-9)
+
+
+class Overwriting(MemoryStorage):
+    async def post(self, message):
+        self._messages.pop(message.id, None)
+        await super().post(message)
+
+
+class Hasty(MemoryStorage):
+    async def commit(self, commits):
+        for commit in commits:
+            for message_id in commit.taken:
+                await self.drop(message_id)
+        await super().commit(commits)
+
+
+class Credulous(MemoryStorage):
+    async def post(self, message):
+        self._messages.setdefault(message.id, message)
+
+
+class AddressedOnly(MemoryStorage):
+    async def decisions(self, where, limit=50, cursor=None):
+        page = await super().decisions(where, limit, cursor)
+        mine = [row for row in page.items if where.agent_id in (None, row.target_agent_id)]
+        return replace(page, items=mine)
+
+
+class AskedOnce(MemoryStorage):
+    async def commit(self, commits):
+        known = dict(self._decisions)
+        await super().commit(commits)
+        self._decisions.update(known)
+
+
+class FirstSnapshot(MemoryStorage):
+    async def commit(self, commits):
+        known = dict(self._snapshots)
+        await super().commit(commits)
+        self._snapshots.update(known)
+
+
+class Littering(MemoryStorage):
+    def _delete(self, run):
+        decisions = self._decisions
+        super()._delete(run)
+        self._decisions = decisions
+
+
+class Heartless(MemoryStorage):
+    async def purge(self, before, limit=100):
+        for run in list(self._runs.values()):
+            self._runs[run.id] = replace(run, parent_id=None)
+        return await super().purge(before, limit)
+
+
+class Tidy(MemoryStorage):
+    async def purge(self, before, limit=100):
+        count = await super().purge(before, limit)
+        self._definitions.clear()
+        return count
+
+
+class Boundless(MemoryStorage):
+    async def purge(self, before, limit=100):
+        return await super().purge(before, 10**6)
+
+
 SUITE = StorageConformance()
 BROKEN = [
     (OneByOne, SUITE.test_a_refused_commit_takes_the_whole_batch_with_it, ()),
@@ -84,6 +195,25 @@ BROKEN = [
     (Forgiving, SUITE.test_a_cursor_of_garbage_is_refused, ("AAAA",)),
     (Unfiltered, SUITE.test_events_by_filter, (EventFilter("r1", after=2), ["r1:3", "r1:4"])),
     (Shared, SUITE.test_a_context_is_merged_key_by_key, ()),
+    (Fenceless, SUITE.test_a_late_writer_is_refused, (2,)),
+    (Fenceless, SUITE.test_a_fence_of_the_future_is_refused, ()),
+    (Greedy, SUITE.test_the_run_of_a_living_owner_cannot_be_claimed, ()),
+    (Greedy, SUITE.test_runs_of_the_dead_come_the_oldest_first, ()),
+    (Immortal, SUITE.test_the_run_of_a_living_owner_cannot_be_claimed, ()),
+    (Loyal, SUITE.test_an_own_run_can_be_claimed_again, ()),
+    (Sleepless, SUITE.test_a_time_changes_with_the_row, ()),
+    (Exclusive, SUITE.test_what_is_due_comes_the_earliest_first, ()),
+    (Inclusive, SUITE.test_the_next_time_is_after_the_given_one, ()),
+    (Overwriting, SUITE.test_a_message_that_is_stored_stays_as_it_is, ()),
+    (Hasty, SUITE.test_a_refused_commit_takes_nothing_and_posts_nothing, ()),
+    (Credulous, SUITE.test_nobody_can_tell_a_run_that_is_not, ()),
+    (AddressedOnly, SUITE.test_decisions_by_filter, (DecisionFilter(agent_id="ada"), ["b", "a", "c"])),
+    (AskedOnce, SUITE.test_a_decision_is_kept_in_every_field, ()),
+    (FirstSnapshot, SUITE.test_a_snapshot_stands_for_the_events_of_its_commit, ()),
+    (Littering, SUITE.test_all_that_belongs_to_a_run_goes_with_it, ()),
+    (Heartless, SUITE.test_a_parent_stays_while_a_child_goes_on, ("active",)),
+    (Tidy, SUITE.test_a_definition_stays_while_anything_uses_it, ()),
+    (Boundless, SUITE.test_a_limit_goes_on_with_the_next_call, ()),
 ]
 
 

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from opcode_core.cli.problems import count
 from opcode_core.cli.tables import COLOURS, MARKS, one_line, status_text
+from opcode_core.cli.waits import wait_of
 from opcode_core.durations import format_duration
 from opcode_core.events import Event
 from opcode_core.outline import iterations_of
 from opcode_core.plan import LoopPlan, Plan, StepPlan
-from opcode_core.state import FAILED, RETRYING, RUNNING, RunState, StepState, evolve
+from opcode_core.state import FAILED, RETRYING, RUNNING, SUSPENDED, RunState, StepState, evolve
 
 MOST_ROWS = 40
 _BESIDES = 6
@@ -41,10 +42,10 @@ class Row:
 class Picture:
     """The outermost steps with what happens inside them, drawn anew as time goes on."""
 
-    def __init__(self, run_id: str, title: str, plan: Plan) -> None:
+    def __init__(self, title: str, plan: Plan, state: RunState) -> None:
         self.title = title
         self.plan = plan
-        self.state = RunState(run_id)
+        self.state = state
         self._spinner = Spinner("dots", style="cyan")
         self._last: RunState | None = None
 
@@ -86,7 +87,8 @@ class Picture:
         """What goes on at this moment inside a block."""
         prefix = f"{step_id}."
         for inner_id, inner in self.state.steps.items():
-            if inner_id.startswith(prefix) and inner.ended_at is None and not inner.block:
+            open_ = inner.ended_at is None and (not inner.block or inner.waiting is not None)
+            if open_ and inner_id.startswith(prefix):
                 yield Row(inner_id, "  " + inner_id.removeprefix(prefix), "", inner)
 
     def _cells(self, row: Row) -> Sequence[RenderableType]:
@@ -141,6 +143,8 @@ def _trouble(state: StepState) -> str:
     if state.status == RETRYING and state.retry_at is not None:
         left = format_duration(max(state.retry_at - time.time(), 0.0))
         return f"try {state.attempt} failed, again in {left}: {message}"
+    if state.status == SUSPENDED:
+        return wait_of(state)
     if state.status == RUNNING and state.attempt > 1:
         return f"try {state.attempt} after: {message}"
     if state.status == FAILED:

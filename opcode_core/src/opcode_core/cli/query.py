@@ -19,12 +19,13 @@ LIMIT = click.option(
 CURSOR = click.option("--cursor", help="Where the page before ended.")
 SINCE = click.option("--since", metavar="TIME", help="Not before this time, as 2026-01-31T12:00:00Z.")
 
+DECIDED = ("pending", "resolved", "rejected", "cancelled", "timed_out")
 STATUSES = ("pending", "active", "completed", "failed", "cancelled", "suspended")
 
 
 @click.group("query")
 def command() -> None:
-    """List workflows, events or templates."""
+    """List workflows, events, decisions or templates."""
 
 
 @command.command("workflows")
@@ -53,6 +54,18 @@ def events(**options: Any) -> int:
     if not options["workflow_id"] and not options["event_type"]:
         raise Usage("name a --workflow-id or an --event-type")
     return asyncio.run(_show("events", _events, options))
+
+
+@command.command("decisions")
+@click.option("--status", type=click.Choice(DECIDED), help="Decisions that stand like this.")
+@click.option("--agent", "agent_id", help="Those that this agent may answer.")
+@click.option("--workflow-id", help="Of this run.")
+@LIMIT
+@CURSOR
+@JSON
+def decisions(**options: Any) -> int:
+    """Decisions, those that wait longest first."""
+    return asyncio.run(_show("decisions", _decisions, options))
 
 
 @command.command("templates")
@@ -113,6 +126,20 @@ async def _events(ready: Engine, options: Mapping[str, Any]) -> Rows:
     )
     page = await ready.storage.events(where, options["limit"], options["cursor"])
     return [event_answer(event) for event in page.items], page.cursor
+
+
+async def _decisions(ready: Engine, options: Mapping[str, Any]) -> Rows:
+    from opcode_core.answers import decision_answer
+    from opcode_core.contracts.storage import DecisionFilter
+
+    run_id = options["workflow_id"]
+    where = DecisionFilter(
+        status=options["status"],
+        workflow_id=(await ready.find(run_id)).id if run_id else None,
+        agent_id=options["agent_id"],
+    )
+    page = await ready.storage.decisions(where, options["limit"], options["cursor"])
+    return [decision_answer(decision) for decision in page.items], page.cursor
 
 
 async def _templates(ready: Engine, options: Mapping[str, Any]) -> Rows:

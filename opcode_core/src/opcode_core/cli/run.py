@@ -1,24 +1,19 @@
 """`opcode run`."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
+import signal
 from typing import Any
 
 import click
 
-from opcode_core.cli.problems import DONE, FAILED, SUSPENDED, Usage, say, say_warnings
+from opcode_core.cli.driving import Driver
+from opcode_core.cli.interrupts import interrupts
+from opcode_core.cli.outcome import Outcome, outcome, report
+from opcode_core.cli.problems import Usage, say, say_warnings
 from opcode_core.cli.screen import print_json
-from opcode_core.cli.session import JSON, MEMORY, engine, how_to_get, lasting_storage
+from opcode_core.cli.session import JSON, MEMORY, driving, how_to_get, lasting_storage
 from opcode_core.cli.sources import read_params, read_source
-from opcode_core.engine.engine import Engine
-from opcode_core.errors import ErrorCode, OpcodeError
-from opcode_core.events import Event
 from opcode_core.plan import Plan
-from opcode_core.state import COMPLETED, RUN_ENDED, RunState
-from opcode_core.state import SUSPENDED as IS_SUSPENDED
-
-EXIT = {COMPLETED: DONE, IS_SUSPENDED: SUSPENDED}
 
 
 @click.command("run")
@@ -59,14 +54,14 @@ def command(
     params = read_params(pairs, params_file)
     source = read_source(workflow)
     url = _storage(no_store=no_store, is_template=source is None)
-    state, answer = asyncio.run(
+    came = asyncio.run(
         _run(url, workflow, source, params, seconds, quiet=quiet, version=version, agent_id=agent)
     )
     if as_json:
-        print_json(answer)
+        print_json(came.answer)
     else:
-        _report(state, stored=url != MEMORY, quiet=quiet)
-    return EXIT.get(state.status, FAILED)
+        report(came, stored=url != MEMORY, quiet=quiet)
+    return came.exit_code
 
 
 def _seconds(timeout: str | None) -> float | None:
@@ -100,11 +95,11 @@ async def _run(
     *,
     quiet: bool,
     **options: Any,
-) -> tuple[RunState, dict[str, Any]]:
-    """Run it to its end, and give how it ended, as a state and as JSON."""
-    from opcode_core.answers import run_answer
+) -> Outcome:
+    """Run it until it ends, or somebody has to say something."""
+    from opcode_core.state import RunState
 
-    async with engine(url) as ready:
+    async with driving(url) as ready:
         if source is None:
             template = await ready.template(workflow, options["version"])
             title, plan = f"{template.name} v{template.version}", ready.plan(template.definition)
@@ -114,77 +109,9 @@ async def _run(
             what = plan = ready.plan(source)
             options["name"] = title
         say_warnings(plan.warnings)
-        if quiet:
-            state = await _ended(ready, await ready.start(what, params, **options), seconds)
-        else:
-            state = await _shown(ready, title, plan, seconds, what, params, **options)
-        return state, run_answer(state, plan)
-
-
-async def _shown(
-    ready: Engine,
-    title: str,
-    plan: Plan,
-    seconds: float | None,
-    what: Plan | str,
-    params: dict[str, Any],
-    **options: Any,
-) -> RunState:
-    """Start the run and show it until it ends."""
-    from opcode_core.cli.progress import Progress, progress
-
-    async def follow(events: AsyncIterator[Event], run_id: str, shown: Progress) -> None:
-        async for event in events:
-            if event.workflow_id == run_id:
-                shown.show(event)
-                if event.event_type.removeprefix("workflow_") in RUN_ENDED:
-                    return
-
-    async with ready.hub.subscribe() as events:
-        run_id = await ready.start(what, params, **options)
-        async with progress(run_id, title, plan) as shown:
-            following = asyncio.create_task(follow(events, run_id, shown))
-            try:
-                state = await _ended(ready, run_id, seconds)
-                await asyncio.wait({following}, timeout=1.0)
-            finally:
-                following.cancel()
-            shown.finish(state)
-    return state
-
-
-async def _ended(ready: Engine, run_id: str, seconds: float | None) -> RunState:
-    """The run's last state; an interrupt, or the end of its time, cancels it in good order."""
-    try:
-        state = await ready.wait(run_id, seconds)
-    except asyncio.CancelledError:
-        say(f"stopping run {run_id} …")
-        return await _cancelled(ready, run_id, "interrupted")
-    if seconds is None or state.ended or state.status == IS_SUSPENDED:
-        return state
-    return await _cancelled(ready, run_id, f"it took longer than --timeout {seconds:g} s")
-
-
-async def _cancelled(ready: Engine, run_id: str, reason: str) -> RunState:
-    try:
-        return await ready.cancel(run_id, reason)
-    except OpcodeError as error:
-        if error.code is not ErrorCode.INVALID_TRANSITION:
-            raise
-        return await ready.state(run_id)  # it had ended by itself in the same moment
-
-
-def _report(state: RunState, *, stored: bool, quiet: bool) -> None:
-    from opcode_core.answers import error_answer
-
-    if state.status == COMPLETED:
-        print_json(state.output)
-        sys.stdout.flush()  # before what follows on standard error
-    if state.error is not None:
-        say(error_answer(state.error))
-    if state.status == IS_SUSPENDED:
-        waiting = [step_id for step_id, step in state.steps.items() if step.status == IS_SUSPENDED]
-        say(f"run {state.id} is suspended" + (f"; it waits in step {', '.join(waiting)}" if waiting else ""))
-    if stored and not quiet:
-        print(f"look again: opcode status {state.id}", file=sys.stderr)
-        print(f"            opcode diagram {state.id}", file=sys.stderr)
+        with interrupts() as first:
+            driver = Driver(ready, first, cancel_on=(signal.SIGINT,), seconds=seconds, quiet=quiet)
+            async with ready.hub.subscribe() as events:
+                run_id = await ready.start(what, params, **options)
+                seen = await driver.see(events, title, plan, RunState(run_id))
+            return await outcome(ready, seen)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -13,18 +13,28 @@ WIDE = 500
 
 def show(*what: "RenderableType") -> None:
     """Print for people: coloured and as wide as the terminal; elsewhere plain, a row a line."""
+    _print(sys.stdout, *what)
+
+
+def tell(*what: "RenderableType") -> None:
+    """The same on standard error, for what is said beside the output."""
+    sys.stdout.flush()
+    _print(sys.stderr, *what)
+
+
+def _print(stream: TextIO, *what: "RenderableType") -> None:
     from io import StringIO
 
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(file=stream, highlight=False)
     if console.is_terminal:
-        console.print(*what, sep="\n")
+        console.print(*what, sep="\n", crop=False)  # what shall be copied is longer than a line
         return
     lines = StringIO()
     Console(file=lines, width=WIDE, highlight=False, color_system=None).print(*what, sep="\n")
     for line in lines.getvalue().splitlines():
-        print(line.rstrip())
+        print(line.rstrip(), file=stream)
 
 
 def print_json(value: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on standard output.")
 MEMORY = "memory:"
+LEAVING = 1.0
+"""Seconds in which what still goes on at the end of a command comes to rest."""
 
 
 @cache
@@ -84,18 +86,46 @@ def lasting_storage() -> str | None:
 
 
 @asynccontextmanager
-async def engine(url: str | None = None) -> AsyncIterator["Engine"]:
-    """An engine on the storage at `url`, by default that of the settings.
+async def engine() -> AsyncIterator["Engine"]:
+    """An engine for questions: it is on the storage of the settings, and drives and owns nothing.
 
     Raises:
         Usage: when there is no storage.
         OpcodeError: when it cannot be opened.
     """
+    ready = _engine(None)
+    await ready.storage.open()
+    try:
+        yield ready
+    finally:
+        await ready.storage.close()
+
+
+@asynccontextmanager
+async def driving(url: str | None = None, **options: Any) -> AsyncIterator["Engine"]:
+    """An engine that drives the runs which it is told to, on the storage at `url` or that of the settings.
+
+    Raises:
+        Usage: when there is no storage.
+        OpcodeError: when it cannot be opened.
+    """
+    ready = _engine(url, **options)
+    await ready.start_up()
+    try:
+        yield ready
+    finally:
+        await ready.shut_down(LEAVING)
+
+
+def _engine(url: str | None, **options: Any) -> "Engine":
     from opcode_core.engine.engine import Engine
 
-    url = url or lasting_storage()
+    found, url = settings(), url or lasting_storage()
     if url is None:
         raise Usage(f"nothing is remembered here, for no storage is installed ({how_to_get('sql')})")
     storage = registry().storages[url.partition(":")[0]](url)
-    async with Engine(storage, plugin_manager(), pool_size=settings().pool_size) as ready:
-        yield ready
+    return Engine(
+        storage,
+        plugin_manager(),
+        **{"pool_size": found.pool_size, "recovery": found.recovery, "others": False, **options},
+    )

@@ -20,19 +20,24 @@ def command(run_id: str, events: bool, as_json: bool) -> int:
 
 async def _status(run_id: str, *, events: bool, as_json: bool) -> int:
     from opcode_core.answers import event_answer, status_answer
-    from opcode_core.state import fold
+    from opcode_core.cli.family import waiting_family
+    from opcode_core.state import SUSPENDED, fold
 
     async with engine() as ready:
         record = await ready.find(run_id)
         log = await ready.log(record.id)
         state = fold(record.id, log)
         plan = await ready.plan_of(state)
+        family = await waiting_family(ready, state)
     if as_json:
         print_json(status_answer(state, plan, log if events else None))
         return DONE
     from opcode_core.cli.tables import event_table, run_summary, step_table
+    from opcode_core.cli.wanted import what_is_wanted
 
     show(run_summary(state), step_table(state, plan))
+    if state.status == SUSPENDED:
+        show(what_is_wanted(family))
     if events:
         show("", event_table([event_answer(event) for event in log]))
     return DONE

@@ -12,6 +12,7 @@ from rich.text import Text
 from opcode_core.answers import steps_answer
 from opcode_core.cli.problems import count
 from opcode_core.cli.shortened import without_old_iterations
+from opcode_core.cli.waits import wait_in_words
 from opcode_core.durations import format_duration
 from opcode_core.logs import printable
 from opcode_core.plan import Plan
@@ -52,12 +53,15 @@ def one_line(value: Any, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def title_of(state: RunState) -> str:
+    """What a run is called."""
+    name = state.name or "workflow"
+    return f"{name} {state.template_version}" if state.template_version else name
+
+
 def run_summary(state: RunState) -> RenderableType:
     """What a run is and how it stands."""
-    name = state.name or "workflow"
-    if state.template_version:
-        name = f"{name} {state.template_version}"
-    title = Text.assemble((one_line(name), "bold"), f"  {state.id}  ", status_text(state.status))
+    title = Text.assemble((one_line(title_of(state)), "bold"), f"  {state.id}  ", status_text(state.status))
     took = state.ended_at - state.started_at if state.ended_at else None
     facts = [f"started {_local(state.started_at)}"]
     if took is not None:
@@ -93,13 +97,12 @@ def step_table(state: RunState, plan: Plan) -> RenderableType:
     for step_id in shown:
         step = answers[step_id]
         tries = [str(step.get("attempts", ""))] if tried else []
-        colour = "red" if step["status"] == "failed" else "dim"
         table.add_row(
             Text(step_id),
             status_text(step["status"]),
             _duration(step["duration_ms"]),
             *tries,
-            Text(_outcome(step), colour),
+            _outcome(step),
         )
     if not left_out:
         return table
@@ -108,12 +111,16 @@ def step_table(state: RunState, plan: Plan) -> RenderableType:
     )
 
 
-def _outcome(step: Mapping[str, Any]) -> str:
+def _outcome(step: Mapping[str, Any]) -> Text:
+    """An error in full, or a wait, or the beginning of an output."""
+    if step.get("waiting"):
+        return Text(one_line(wait_in_words(step["waiting"])), "dim")
+    colour = "red" if step["status"] == "failed" else "dim"
     if step["error"]:
-        return one_line(f"{step['error']['code']}: {step['error']['message']}", 160)
+        return Text(one_line(f"{step['error']['code']}: {step['error']['message']}", 160), colour)
     if step.get("reason"):
-        return one_line(step["reason"])
-    return "" if step["output"] is None else one_line(step["output"], 60)
+        return Text(one_line(step["reason"]), "dim")
+    return _cut("" if step["output"] is None else one_line(step["output"], 60), "dim")
 
 
 def event_table(events: Sequence[Mapping[str, Any]]) -> Table:
@@ -143,18 +150,45 @@ def _gist(payload: Any) -> str:
 
 def workflow_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     """Runs."""
-    table = _table("run", "workflow", "status", "started", "took", "")
+    failed = any(run["error"] for run in runs)
+    table = _table("run", "workflow", "status", "started", "took", *([""] if failed else []))
     for run in runs:
-        name = f"{run['template_name']} {run['template_version']}" if run["template_name"] else "(file)"
+        name = run["name"] or run["template_name"] or "(no name)"
+        if run["template_version"]:
+            name = f"{name} {run['template_version']}"
         table.add_row(
             Text(run["workflow_id"]),
             Text(one_line(name, 40)),
             status_text(run["status"]),
             _when(run["started_at"]),
             _duration(run["duration_ms"]),
-            _cut(one_line(run["error"]["message"], 80) if run["error"] else "", "red"),
+            *([_cut(one_line(run["error"]["message"], 80) if run["error"] else "", "red")] if failed else []),
         )
     return table
+
+
+def decision_table(decisions: Sequence[Mapping[str, Any]]) -> Table:
+    """Decisions: whose and what, and the choice once there is one."""
+    table = _table("run", "step", "answer", "")
+    for decision in decisions:
+        table.add_row(
+            Text(decision["workflow_id"]),
+            Text(decision["step_id"]),
+            _answer(decision),
+            _cut(one_line(decision["context"]["prompt"], 120), ""),
+        )
+    return table
+
+
+def _answer(decision: Mapping[str, Any]) -> Text:
+    """What was decided, and until then how long there is time."""
+    resolution = decision.get("resolution")
+    if resolution is None:
+        until = decision["timeout_at"]
+        return Text("pending" if until is None else f"until {_when(until)}", "yellow")
+    word = decision["status"] if resolution["choice"] is None else str(resolution["choice"])
+    by = f" by {resolution['resolved_by']}" if resolution["resolved_by"] else ""
+    return Text(one_line(word + by, 40))
 
 
 def template_table(templates: Sequence[Mapping[str, Any]]) -> Table:
@@ -208,7 +242,13 @@ def _duration(milliseconds: int | None) -> str:
 
 
 def _when(iso: str | None) -> str:
-    return "" if iso is None else _local(datetime.fromisoformat(iso).timestamp())
+    """Short, for lists: today the time, this year the day and the time, else the date."""
+    if iso is None:
+        return ""
+    when, now = datetime.fromisoformat(iso).astimezone(), datetime.now().astimezone()
+    if when.date() == now.date():
+        return when.strftime("%H:%M:%S")
+    return when.strftime("%b %d %H:%M" if when.year == now.year else "%Y-%m-%d")
 
 
 def _local(seconds: float) -> str:

@@ -167,7 +167,7 @@ class Storage(Protocol):
     """The log and what is derived from it.
 
     Every method may raise OpcodeError STORE_ERROR, also before `open` and after `close`; none hides
-    a failure. A method with a `limit` raises VALIDATION_ERROR when it is less than 1, or when
+    a failure; `details["busy"]` says that the same may succeed later. A method with a `limit` raises VALIDATION_ERROR when it is less than 1, or when
     the cursor is not one that the method gave.
 
     Payloads, outputs, errors, contexts and schemas are JSON, and come back equal: any text,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
+from opcode_core.engine.failure import LogFailed
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.redaction import redact
 from opcode_core.scope import Scope
@@ -76,14 +77,19 @@ class Access:
                 "a secret cannot be handed to another run, where it would be written down;"
                 " let that run read ${{secrets.NAME}} itself",
             )
-        return await self._run.engine.start(
-            template_name,
-            params,
-            version=version,
-            agent_id=self._run.state.agent_id,
-            idempotency_key=self._idempotency_key,
-            parent=(self._run.state.id, self._step_id),
-        )
+        try:
+            return await self._run.engine.start(
+                template_name,
+                params,
+                version=version,
+                agent_id=self._run.state.agent_id,
+                idempotency_key=self._idempotency_key,
+                parent=(self._run.state.id, self._step_id),
+            )
+        except OpcodeError as error:
+            if error.code is ErrorCode.STORE_ERROR:  # whether it began is not known: no failure of the step
+                raise LogFailed(error) from error
+            raise
 
     async def notify(self, message: str, data: Any) -> bool:
         """Tell the run's agent; whether it could be told."""

@@ -41,6 +41,8 @@ class Crew:
 
     def _has_ended(self, task: "asyncio.Task[None]") -> None:
         self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, also when another one's is raised
         self._ended.append(task)
         self.notice()
 

@@ -33,6 +33,8 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T], name: str,
         await asyncio.wait({task}, timeout=seconds)
     finally:
         late = not task.done()
+        if not late and not task.cancelled():
+            task.exception()  # looked at, also when nobody is left to hear of it
         if late:
             stop.request("its time is over")
             await stop_tasks({task})

@@ -82,6 +82,7 @@ class Door:
         except Halted as halted:
             state = self.state.steps.get(step_id)
             if state is not None and state.status not in STEP_ENDED:
+                self.run.abandon(f"{step_id}.", halted.reason)
                 self.record(e.STEP_SKIPPED, step_id, {"reason": halted.reason, "halted": True})
             raise
 
@@ -98,8 +99,8 @@ class Door:
     async def _take_up(self, step: StepPlan, step_id: str, scope: Scope, state: StepState) -> bool:
         """Make a step that began earlier ready for its body; False when it has ended."""
         if state.status == RETRYING:
-            await self._again(step, step_id, scope)
-        elif state.status == SUSPENDED:
+            return await self._again(step, step_id, scope)
+        if state.status == SUSPENDED:
             if state.waiting is None:  # somebody said that it is to be tried again
                 self.run.resumed()
                 self.record(e.STEP_RETRY_ATTEMPT, step_id, _start(step, state.attempt + 1))
@@ -139,7 +140,8 @@ class Door:
                 self.failed(step, step_id, error)
                 return
             self.retrying(step, step_id, error)
-            await self._again(step, step_id, scope)
+            if not await self._again(step, step_id, scope):
+                return
 
     async def _attempt(self, step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
         """Try once: None when the step ended, or somebody ended it meanwhile."""
@@ -162,7 +164,6 @@ class Door:
             self.record(e.STEP_COMPLETED, step_id, {"output": output})
             return None
         if mine.status == SUSPENDED:
-            self.run.resumed()
             self.run.log.end_wait(step_id, "its time is over")
         if step.flow is not None:
             self.run.abandon(f"{step_id}.", "the step around it failed")
@@ -208,6 +209,7 @@ class Door:
         return step_id in self.skipped and task is not None and task.uncancel() == 0
 
     def _timed_out(self, step: StepPlan, step_id: str) -> OpcodeError:
+        self.run.resumed()
         error = OpcodeError(
             ErrorCode.TIMEOUT_ERROR,
             f"step '{step_id}' took longer than its timeout of {step.timeout:g} s",
@@ -229,7 +231,7 @@ class Door:
             self.record(e.STEP_STARTED, step_id)
             self.failed(step, step_id, _about(error, step_id))
             return False
-        plain = step.flow is None and step.timeout is None
+        plain = step.flow is None and step.timeout is None and not step.is_hook
         self.record(e.STEP_STARTED, step_id, NOTHING if plain else _start(step))
         return True
 
@@ -264,8 +266,8 @@ class Door:
         payload = {"attempt": mine.attempt, "delay_ms": round(pause * 1000), "error": error.to_dict()}
         self.record(e.STEP_RETRYING, step_id, payload)
 
-    async def _again(self, step: StepPlan, step_id: str, scope: Scope) -> None:
-        """Wait out the pause before the next attempt, and begin it."""
+    async def _again(self, step: StepPlan, step_id: str, scope: Scope) -> bool:
+        """Wait out the pause before the next attempt, and begin it; False when somebody ended it meanwhile."""
         state = self.state.steps[step_id]
         await self.run.commit()
         pause = (state.retry_at or 0.0) - self.run.engine.clock.now()
@@ -273,11 +275,14 @@ class Door:
             raise self.run.parked()
         if pause > 0:
             await scope.stop.sleep(self.run.engine.clock, pause)
+        if state.status in STEP_ENDED:
+            return False
         if (reason := scope.stop.requested) is not None:
             raise Halted(reason)
         if self.run.engine.closing:
             raise self.run.parked()
         self.record(e.STEP_RETRY_ATTEMPT, step_id, _start(step, state.attempt + 1))
+        return True
 
     def failed(self, step: StepPlan, step_id: str, error: OpcodeError) -> None:
         """The last attempt failed: do what `on_error` says.
@@ -310,6 +315,8 @@ def _start(step: StepPlan, attempt: int | None = None) -> dict[str, Any]:
         payload["block"] = True
     if step.timeout is not None:
         payload["timeout"] = step.timeout
+    if step.is_hook:
+        payload["hook"] = True
     return payload
 
 

@@ -32,7 +32,7 @@ from opcode_core.engine.journal import Journal
 from opcode_core.engine.owner import this_process
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
-from opcode_core.engine.runs import Runs, not_found
+from opcode_core.engine.runs import Runs, not_found, shutting_down
 from opcode_core.engine.starting import checked_params, default_inputs, version_number
 from opcode_core.engine.timers import Timers
 from opcode_core.engine.watch import Watch
@@ -45,7 +45,7 @@ from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
 from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
-from opcode_core.state import CANCELLED, COMPLETED, RunState, fold
+from opcode_core.state import CANCELLED, COMPLETED, RUN_ENDED, STEP_ENDED, RunState, fold
 from opcode_core.suggestions import did_you_mean
 
 LOCAL_AGENT = "local"
@@ -255,11 +255,42 @@ class Engine:
         if isinstance(run, str):
             return run
         try:
-            await run.commit()
+            await self._begin(run)
         except LogFailed as failed:
             return await self._already_begun(run.state, failed.error)
-        self.runs.launch(run)
         return run.state.id
+
+    async def _begin(self, run: Run) -> None:
+        """Store and launch a new run, also when who asked for it goes away meanwhile."""
+        start = self.runs.errand(self._stored_and_launched(run), f"start of {run.state.id}")
+        await asyncio.wait({start})
+        if start.cancelled():
+            raise shutting_down()
+        start.result()
+
+    async def _stored_and_launched(self, run: Run) -> None:
+        """Nobody else takes it for one that rests between the two."""
+        async with self.runs.alone(run.state.id):
+            self.runs.doubt(run.state.id)
+            try:
+                await run.commit()
+            except LogFailed as failed:
+                if failed.error.code is not ErrorCode.STORE_ERROR:
+                    self.runs.sure(run.state.id)
+                raise
+            self.runs.launch(run)
+        if run.state.parent_id is not None and not await self._is_wanted(run.state):
+            reason = f"its parent run {run.state.parent_id} has ended"
+            await self.signal(run.state.id, "cancel", {"reason": reason})
+
+    async def _is_wanted(self, child: RunState) -> bool:
+        """Whether a new run's parent still goes on, and the step that began it too."""
+        parent = self.runs.live.get(child.parent_id or "")
+        if parent is None:
+            record = await self.storage.run(child.parent_id or "")
+            return record is None or record.status not in RUN_ENDED
+        step = parent.state.steps.get(child.parent_step_id or "")
+        return step is None or step.status not in STEP_ENDED
 
     async def _made(
         self,
@@ -306,7 +337,7 @@ class Engine:
     async def _ready(self) -> None:
         """Be able to own a run."""
         if self.closing:
-            raise OpcodeError(ErrorCode.CONFLICT, "nothing new is begun: the engine is shutting down")
+            raise shutting_down()
         await self.watch.begin()
 
     def _plan_for(self, workflow: Plan | str | Mapping[str, Any], template: TemplateRecord | None) -> Plan:
@@ -358,9 +389,16 @@ class Engine:
         Raises:
             OpcodeError: when the run cannot do what is said; nothing has changed then.
         """
-        now = self.clock.now()
-        said = signals.checked(signal_type, payload or {})
-        message = Message(self.ids.new(), run_id, signal_type, step_id, said, agent_id, now)
+        return await self._say(self._message(run_id, signal_type, payload or {}, step_id, agent_id))
+
+    def _message(
+        self, run_id: str, kind: str, payload: Mapping[str, Any], step_id: str | None, agent_id: str
+    ) -> Message:
+        now, said = self.clock.now(), signals.checked(kind, payload)
+        return Message(self.ids.new(), run_id, kind, step_id, said, agent_id, now)
+
+    async def _say(self, message: Message) -> RunState:
+        run_id = message.workflow_id
         record = await self.storage.run(run_id)
         if record is None and run_id not in self.runs.live:
             raise not_found(run_id)
@@ -370,8 +408,10 @@ class Engine:
             )
         run = await self.runs.bring(run_id, message)
         if run is None:  # another process drives it, and looks for what it is told
+            state = await self.state(run_id)
+            signals.apply(Run(self, await self.plan_of(state), state.copy()), message)  # would it refuse?
             await self.storage.post(message)
-            return await self.state(run_id)
+            return state
         try:
             await run.commit()
         except LogFailed as failed:
@@ -384,7 +424,9 @@ class Engine:
         Raises:
             OpcodeError: NOT_FOUND; INVALID_TRANSITION when it has already ended.
         """
-        await self.signal(run_id, "cancel", {"reason": reason})
+        message = self._message(run_id, "cancel", {"reason": reason}, None, LOCAL_AGENT)
+        await self._say(message)
+        await self.runs.heard(message)
         return await self.runs.wait(run_id)
 
     async def fork(
@@ -428,10 +470,9 @@ class Engine:
         for event_type, of, payload in facts:
             run.record(event_type, of, payload)
         try:
-            await run.commit()
+            await self._begin(run)
         except LogFailed as failed:
             raise failed.error from None
-        self.runs.launch(run)
         return run.state.id
 
     async def _before(self, run_id: str, step_id: str) -> RunState:

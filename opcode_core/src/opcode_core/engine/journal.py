@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from opcode_core.contracts.storage import Commit, Storage
+from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 
 Committed = Callable[[Sequence[Event]], None]
@@ -21,7 +22,7 @@ class Journal:
         self._storage = storage
         self._committed = committed
         self._waiting: list[tuple[Commit, asyncio.Future[None]]] = []
-        self._writing = False
+        self._writer: asyncio.Task[None] | None = None
 
     async def commit(self, commit: Commit) -> None:
         """Return when `commit` is stored.
@@ -29,39 +30,44 @@ class Journal:
         Raises:
             OpcodeError: as the storage says; nothing of `commit` is stored then.
         """
-        if self._writing:
-            stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((commit, stored))
-            await stored
-            return
-        self._writing = True
-        try:
-            await self._write([commit])
-        finally:
-            self._writing = False
-            if self._waiting:
-                self._writing = True
-                self._drainer = asyncio.get_running_loop().create_task(self._drain())
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((commit, stored))
+        if self._writer is None:  # it begins after all that is due in this turn of the loop
+            self._writer = loop.create_task(self._write_all(), name="journal")
+        await stored
 
-    async def _drain(self) -> None:
+    async def _write_all(self) -> None:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting, []
                 await self._write_group(group)
         finally:
-            self._writing = False
+            self._writer = None
 
     async def _write_group(self, group: list[tuple[Commit, asyncio.Future[None]]]) -> None:
         try:
             await self._write([commit for commit, _ in group])
         except Exception as error:
-            if len(group) > 1:  # one bad commit must not take the others with it
-                for one in group:
-                    await self._write_group([one])
+            if len(group) > 1 and not _is_busy(error):
+                await self._write_each(group, error)
                 return
-            _settle(group[0][1], error)
+            for _, stored in group:
+                _settle(stored, error)
         else:
             for _, stored in group:
+                _settle(stored, None)
+
+    async def _write_each(self, group: list[tuple[Commit, asyncio.Future[None]]], first: Exception) -> None:
+        """After a group failed: one bad commit must not take the others with it."""
+        for commit, stored in group:
+            try:
+                await self._write([commit])
+            except Exception as error:
+                # A conflict may be with itself: the storage had taken the group before it failed.
+                unknown = _has_code(error, ErrorCode.CONFLICT) and _has_code(first, ErrorCode.STORE_ERROR)
+                _settle(stored, first if unknown else error)
+            else:
                 _settle(stored, None)
 
     async def _write(self, commits: list[Commit]) -> None:
@@ -71,6 +77,15 @@ class Journal:
             if len(commits) == 1
             else [event for commit in commits for event in commit.events]
         )
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether the storage had no time, which is nobody's fault."""
+    return isinstance(error, OpcodeError) and bool((error.details or {}).get("busy"))
+
+
+def _has_code(error: Exception, code: ErrorCode) -> bool:
+    return isinstance(error, OpcodeError) and error.code is code
 
 
 def _settle(stored: "asyncio.Future[None]", error: Exception | None) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NOTHING: Mapping[str, Any] = {}
 LONG, VERY_LONG = 1_000, 10_000
 """Events after which a run's state is stored beside its log: when it comes to rest, and while it goes on."""
+SOONEST = 0.1
+"""Seconds after which a run that comes to rest is looked at again at the earliest."""
 _GIVING_UP = frozenset({e.STEP_SKIPPED, e.STEP_FAILED, e.STEP_IGNORED, e.STEP_RETRYING})
 
 
@@ -129,7 +131,13 @@ class Log:
         """Begin to store what is recorded, for work that takes time and need not wait for it."""
         if self._write is None:
             self._write = asyncio.create_task(self._store(), name=f"log of run {self.state.id}")
+            self._write.add_done_callback(_looked_at)
         return self._write
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the storage has all that is recorded."""
+        return self.stored == self.state.sequence
 
     async def close(self) -> None:
         """Store what is left and let the run go; from then on anybody may take it up.
@@ -199,7 +207,14 @@ class Log:
     def _wakes_at(self) -> float | None:
         if self.engine.closing and self.state.status == ACTIVE:
             return self._now()  # it may have been kept from going on
-        return self.state.wakes_at
+        due = self.state.wakes_at
+        return None if due is None else max(due, self._now() + SOONEST)
+
+
+def _looked_at(write: "asyncio.Task[None]") -> None:
+    """A write that fails is told by the next commit, unless the process ends before."""
+    if not write.cancelled():
+        write.exception()
 
 
 def record_of(

@@ -34,6 +34,7 @@ def interrupted(run: "Run", recovery: str) -> None:
         run.end(lambda: run.set_aside(_given_up(state.interruptions, in_flight)))
     elif recovery == "suspend":
         run.record(e.WORKFLOW_SUSPENDED, None, {"reason": "interrupted", "held": "interrupted"})
+        run.tell_parent()
     else:
         run.record(e.WORKFLOW_RESUMED, None, {"reason": "interrupted"})
 

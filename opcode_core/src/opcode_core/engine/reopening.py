@@ -24,8 +24,11 @@ class Reopening:
 
 def reopening(state: RunState, plan: Plan) -> Reopening:
     """What a failed run has to do again; everything else that is in its log is kept."""
+    hooks = {hook.id for hook in (plan.on_complete, plan.on_error) if hook is not None} & state.steps.keys()
     failed, again, reopened = [], [], []
     for step_id, step in state.steps.items():
+        if step_id.partition(".")[0] in hooks:
+            continue
         if not _is_unfinished(step) or not _is_reachable(step_id, state):
             continue
         if step.block and _has_insides(step_id, state):
@@ -34,9 +37,6 @@ def reopening(state: RunState, plan: Plan) -> Reopening:
         again.append(step_id)
         if step.status == FAILED:
             failed.append(step_id)
-    hooks = {hook.id for hook in (plan.on_complete, plan.on_error) if hook is not None} & state.steps.keys()
-    again = [step_id for step_id in again if step_id.split(".")[0] not in hooks]
-    failed = [step_id for step_id in failed if step_id in again]
     return Reopening(tuple(failed), (*again, *hooks), tuple(reopened))
 
 

@@ -17,7 +17,7 @@ from opcode_core.engine.outermost import Outermost
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import Plan
 from opcode_core.scope import Scope
-from opcode_core.state import ACTIVE, COMPLETED, RUNNING, STEP_ENDED, SUSPENDED, RunState
+from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUNNING, STEP_ENDED, SUSPENDED, RunState
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _log = logging.getLogger("opcode.engine")
 
 TURN = 0.005
 """Seconds of uninterrupted work after which other runs get their turn."""
+AGAIN = 1.0
+"""Seconds after which a wait that should be over is looked at again."""
 BATCH = 512
 """Events after which a run that never waits is committed."""
 
@@ -73,6 +75,7 @@ class Run:
         self._turn_began = engine.clock.monotonic()
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_at = math.inf
+        self._rang_at = -math.inf
 
     # ---- beside others ------------------------------------------------------------------------
 
@@ -105,13 +108,16 @@ class Run:
     def set_alarm(self) -> None:
         """Be woken when the earliest wait is over, as long as the run is in memory."""
         due = self.state.wakes_at
-        if due is not None and due < self._alarm_at:
+        if due is not None and due < self._alarm_at and not self.engine.closing:
             self._end_alarm()
             self._alarm_at = due
-            self._alarm = asyncio.create_task(self._ring(due), name=f"alarm of run {self.state.id}")
+            again = due <= self._rang_at  # it was looked at, and still waits
+            ring = self._ring(self._now() + AGAIN if again else due)
+            self._alarm = asyncio.create_task(ring, name=f"alarm of run {self.state.id}")
 
     async def _ring(self, due: float) -> None:
         await self.engine.clock.sleep_until(due)
+        self._rang_at = due
         self._alarm, self._alarm_at = None, math.inf
         self.wake()
 
@@ -125,16 +131,20 @@ class Run:
     async def drive(self) -> None:
         """From wherever the log stands to the end, or until all that is left waits."""
         try:
+            if self.state.cancelling is not None:
+                self.cancel()
             if (
                 self.log.stored
-            ):  # above all that it was interrupted: what comes next may end the process again
+            ):  # what is new, above all that it was interrupted: this may end the process again
                 await self.commit()
             while (parked := await self._go_on()) is not None:
                 if await self._rest(parked):
                     return
             if not self.state.ended:
                 (self._ending or self._finish)()
-            self._tell_parent()
+                if self.state.status == CANCELLED:
+                    await self._cancel_children()
+                self.tell_parent()
             await self.log.close()
         except LogFailed as failed:
             _log.error("run %s stops here: %s", self.state.id, failed.error)
@@ -175,7 +185,7 @@ class Run:
         """Stay a moment for what may come, then leave memory; False when it came."""
         if parked.outside and self.state.status == ACTIVE:
             self.record(e.WORKFLOW_SUSPENDED, None, {"waiting": list(self.state.parked)})
-            self._tell_parent()
+            self.tell_parent()
         if parked.wakes != self.wakes:
             return False
         await self.commit()
@@ -194,7 +204,7 @@ class Run:
     @property
     def settled(self) -> bool:
         """Whether nothing happens until somebody decides or signals something."""
-        return self._idle and self.state.status == SUSPENDED
+        return self._idle and self.state.status == SUSPENDED and not self._is_ending()
 
     @property
     def was_taken_over(self) -> bool:
@@ -204,10 +214,21 @@ class Run:
 
     def set_aside(self, error: OpcodeError) -> None:
         """Record that the run failed without doing anything more."""
-        self._skip_unfinished("the run was set aside")
+        self._skip_everything("the run was set aside")
         self.record(e.WORKFLOW_FAILED, None, {"error": error.to_dict()})
 
-    def _tell_parent(self) -> None:
+    async def _cancel_children(self) -> None:
+        """Those that began; one that is just beginning looks for its parent itself."""
+        try:
+            children = await self.engine.runs.going_children(self.state.id)
+        except OpcodeError as error:
+            raise LogFailed(error) from error
+        for child_id in children:
+            reason = f"its parent run {self.state.id} was cancelled"
+            self.log.tell(child_id, "cancel", {"reason": reason})
+
+    def tell_parent(self) -> None:
+        """Let a run that waits for this one look at it."""
         if self.state.parent_id is not None:
             self.log.tell(self.state.parent_id, "child", {"workflow_id": self.state.id})
 
@@ -256,6 +277,8 @@ class Run:
         hook = self.plan.on_complete if error is None else self.plan.on_error
         if hook is None:
             return
+        if error is not None:
+            self._skip_unfinished("the run timed out" if self.state.timed_out else "the run failed")
         if error is not None and self.state.handled_error is None:
             self.record(e.ERROR_HANDLER_INVOKED, None, {"handler": hook.id, "error": error.to_dict()})
         scope = Scope(self.state, Stop())
@@ -263,10 +286,11 @@ class Run:
             await self.door.do(hook, scope)
 
     def _finish(self) -> None:
+        self.resumed()
         if self.state.timed_out:
             self._timed_out()
         elif self.failure is not None:
-            self._skip_unfinished("the run failed")
+            self._skip_everything("the run failed")
             self.record(e.WORKFLOW_FAILED, None, {"error": self.failure.to_dict()})
         else:
             self.record(e.WORKFLOW_COMPLETED, None, {"output": self._output})
@@ -282,7 +306,7 @@ class Run:
         if self.plan.on_timeout == "suspend":
             self._hold()
             return
-        self._skip_unfinished("the run timed out")
+        self._skip_everything("the run timed out")
         error = {"error": self._timeout_error().to_dict()}
         self.record(
             e.WORKFLOW_FAILED if self.plan.on_timeout == "fail" else e.WORKFLOW_CANCELLED, None, error
@@ -296,10 +320,14 @@ class Run:
                 self.record(e.STEP_SUSPENDED, step_id, {"waiting": waiting})
         self.record(e.WORKFLOW_SUSPENDED, None, {"reason": "timeout", "held": "timeout"})
 
-    def cancelled(self, reason: str) -> None:
-        """Record that the run was cancelled."""
-        self._skip_unfinished("the run was cancelled")
-        error = OpcodeError(ErrorCode.CANCELLED, reason)
+    def cancel(self) -> None:
+        """Stop all work and end as cancelled, for the reason that the log has."""
+        self.end(self._cancelled)
+
+    def _cancelled(self) -> None:
+        reason = self.state.cancelling
+        self._skip_everything("the run was cancelled")
+        error = OpcodeError(ErrorCode.CANCELLED, reason or "cancelled")
         self.record(e.WORKFLOW_CANCELLED, None, {"reason": reason, "error": error.to_dict()})
 
     def _rendered_output(self) -> Any:
@@ -313,10 +341,16 @@ class Run:
         }
 
     def _skip_unfinished(self, reason: str) -> None:
-        self.abandon("", reason)
+        """The steps, but not the hooks."""
         for step in self.plan.steps:
-            if step.id not in self.state.steps:
+            self.abandon(f"{step.id}.", reason)
+            state = self.state.steps.get(step.id)
+            if state is None or state.status not in STEP_ENDED:
                 self.record(e.STEP_SKIPPED, step.id, {"reason": reason, "halted": True})
+
+    def _skip_everything(self, reason: str) -> None:
+        self._skip_unfinished(reason)
+        self.abandon("", reason)
 
     def abandon(self, prefix: str, reason: str) -> None:
         """Skip what began below `prefix` and did not end."""

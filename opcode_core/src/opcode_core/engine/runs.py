@@ -3,18 +3,19 @@
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from opcode_core.contracts.storage import Commit, EventFilter, Message, RunRecord
+from opcode_core.contracts.storage import Commit, EventFilter, Message, RunFilter, RunRecord
 from opcode_core.engine import recovery, signals
 from opcode_core.engine.deadline import stop_tasks
+from opcode_core.engine.failure import LogFailed
 from opcode_core.engine.run import Run
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.snapshot import thaw
-from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUN_ENDED, SUSPENDED, RunState, evolve
+from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUN_ENDED, RunState, evolve
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine
@@ -27,6 +28,8 @@ UNREADY = 60.0
 """Seconds after which a run that cannot be driven here is tried again."""
 PLACES = 200
 """Runs that are taken into memory before one of them has left it again or a second has passed."""
+PATIENCE = 10
+"""Commits after which a run that always does something more is read from the storage."""
 PAGE = 1000
 
 
@@ -43,7 +46,7 @@ class Runs:
         self.storage = engine.storage
         self.live: dict[str, Run] = {}
         self.own: set[str] = set()
-        self._broken: set[str] = set()
+        self._doubts: dict[str, tuple[float, float]] = {}  # when to look again, and the pause before that
         self._waiters: defaultdict[str, set[asyncio.Future[RunState | None]]] = defaultdict(set)
         self._gates: dict[str, asyncio.Lock] = {}
         self._at_gate: Counter[str] = Counter()
@@ -55,13 +58,14 @@ class Runs:
     def launch(self, run: Run) -> None:
         """Let a run go on by itself."""
         self.live[run.state.id] = run
+        self.sure(run.state.id)
         if not self.engine.others:
             self.own.add(run.state.id)
         run.task = asyncio.create_task(run.drive(), name=f"run {run.state.id}")
 
     def paused(self, run: Run) -> None:
         """A run waits for others; if that is all, it is an answer to who waits for the run."""
-        if run.state.status == SUSPENDED:
+        if run.settled:
             self._answer(run)
 
     def leaves(self, run: Run) -> None:
@@ -73,13 +77,24 @@ class Runs:
             if run.was_taken_over:
                 self._look_again(run_id)
                 return
-            self._broken.add(run_id)
-        if run.outcome is not None or run.state.status != ACTIVE or self.engine.closing:
+            self.doubt(run_id)
+        elif (due := run.state.wakes_at) is not None:
+            self.engine.timers.arm(due)
+        told = run.log.is_stored and (run.state.status != ACTIVE or self.engine.closing)
+        if run.outcome is not None or told:
             self._answer(run)
         else:
-            if (due := run.state.wakes_at) is not None:
-                self.engine.timers.arm(due)
             self._look_again(run_id)
+
+    def doubt(self, run_id: str) -> None:
+        """The storage may hold this process for the owner of a run that is not live: it is looked at again."""
+        _, pause = self._doubts.get(run_id, (0.0, 0.5))
+        pause = min(pause * 2, UNREADY)
+        self._doubts[run_id] = (asyncio.get_running_loop().time() + pause, pause)
+
+    def sure(self, run_id: str) -> None:
+        """The run is live, or not this process's."""
+        self._doubts.pop(run_id, None)
 
     def _answer(self, run: Run) -> None:
         for waiter in self._waiters.pop(run.state.id, ()):
@@ -88,7 +103,7 @@ class Runs:
             if run.outcome is not None:
                 waiter.set_exception(run.outcome)
             else:
-                waiter.set_result(run.state)
+                waiter.set_result(run.state if run.state.ended else run.state.copy())
 
     def _look_again(self, run_id: str) -> None:
         for waiter in self._waiters.pop(run_id, ()):
@@ -101,10 +116,10 @@ class Runs:
             run.wake()
             run.stop.rouse()
         tasks = [run.task for run in self.live.values() if run.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
-            await stop_tasks(tasks)
+        if tasks or self._errands:
+            await asyncio.wait([*tasks, *self._errands], timeout=grace)
         await stop_tasks(self._errands)
+        await stop_tasks([run.task for run in self.live.values() if run.task is not None])
         for run_id in list(self._waiters):
             self._look_again(run_id)
 
@@ -120,15 +135,17 @@ class Runs:
         while True:
             run = self.live.get(run_id)
             if run is not None and run.settled:
-                return run.state
+                return run.state.copy()
             if run is None and (state := await self._settled(run_id)) is not None:
                 return state
             waiter = asyncio.get_running_loop().create_future()
             self._waiters[run_id].add(waiter)
             try:
-                live = run is not None and self.live.get(run_id) is run
-                await asyncio.wait({waiter}, timeout=None if live else LOOK_AGAIN)
-                if waiter.done() and (result := waiter.result()) is not None:
+                if run is None or self.live.get(run_id) is not run:
+                    await asyncio.wait({waiter}, timeout=LOOK_AGAIN)
+                    if not waiter.done():
+                        continue
+                if (result := await waiter) is not None:
                     return result
             finally:
                 self._forget_waiter(run_id, waiter)
@@ -139,6 +156,14 @@ class Runs:
             waiters.discard(waiter)
             if not waiters:
                 del self._waiters[run_id]
+
+    async def heard(self, message: Message) -> None:
+        """Come back when a message is delivered that another process may have to deliver."""
+        while not self.engine.closing:
+            left = await self.storage.messages(message.workflow_id)
+            if all(other.id != message.id for other in left):
+                return
+            await asyncio.sleep(LOOK_AGAIN)
 
     async def _settled(self, run_id: str) -> RunState | None:
         record = await self.storage.run(run_id)
@@ -151,13 +176,14 @@ class Runs:
     # ---- from the storage ---------------------------------------------------------------------
 
     async def state(self, run_id: str) -> RunState:
-        """A run's state: the live one, or folded from its log.
+        """A run's state: the live one, once it is stored, or folded from its log.
 
         Raises:
             OpcodeError: NOT_FOUND.
         """
         run = self.live.get(run_id)
-        return run.state if run is not None else (await self._stored(run_id))[0]
+        seen = await _seen(run) if run is not None else None
+        return seen or (await self._stored(run_id))[0]
 
     async def _stored(self, run_id: str) -> tuple[RunState, int]:
         """The state after all that is stored, and the sequence of the snapshot that it began with."""
@@ -177,7 +203,7 @@ class Runs:
         return state, begin
 
     @asynccontextmanager
-    async def _alone(self, run_id: str) -> AsyncIterator[None]:
+    async def alone(self, run_id: str) -> AsyncIterator[None]:
         """One at a time: nobody else takes this run into memory meanwhile."""
         gate = self._gates.setdefault(run_id, asyncio.Lock())
         self._at_gate[run_id] += 1
@@ -189,19 +215,34 @@ class Runs:
             if not self._at_gate[run_id]:
                 del self._at_gate[run_id], self._gates[run_id]
 
+    async def going_children(self, run_id: str) -> list[str]:
+        """The runs that a run has begun and that have not ended."""
+        going: list[str] = []
+        cursor = None
+        while True:
+            page = await self.storage.runs(RunFilter(parent_id=run_id), limit=PAGE, cursor=cursor)
+            going += [child.id for child in page.items if child.status not in RUN_ENDED]
+            if (cursor := page.cursor) is None:
+                return going
+
     async def bring(self, run_id: str, message: Message | None = None) -> Run | None:
         """A run in memory, with a message delivered; None when another process has it, or nobody knows it.
 
         Raises:
             OpcodeError: when the run cannot do what the message says, or cannot be driven here.
         """
-        async with self._alone(run_id):
+        async with self.alone(run_id):
             run = await self._open(run_id)
             if run is None:
+                if self.engine.closing:
+                    raise shutting_down()
                 run = await self._take(run_id)
                 if run is not None:
-                    await self._told(run, message)
-                    self.launch(run)
+                    try:
+                        if message is not None:
+                            signals.apply(run, message)
+                    finally:  # what it refuses does not keep it from going on
+                        self.launch(run)
             elif message is not None:
                 signals.apply(run, message)
                 run.wake()
@@ -220,14 +261,16 @@ class Runs:
         Raises:
             OpcodeError: its log or its definition cannot be read here.
         """
+        self.doubt(run_id)
         before = await self.storage.run(run_id)
         await self.engine.watch.begin()
         claimed = await self.storage.claim([run_id], self.engine.owner, self.engine.clock.now())
         if before is None or not claimed:
+            self.sure(run_id)
             return None
         (record,) = claimed
+        state, begin = await self._stored(run_id)
         try:
-            state, begin = await self._stored(run_id)
             plan = await self.engine.plan_of(state)
         except OpcodeError:
             await self._give_back(record)
@@ -237,18 +280,10 @@ class Runs:
             recovery.interrupted(run, self.engine.recovery)
         return run
 
-    async def _told(self, run: Run, message: Message | None) -> None:
-        if message is None:
-            return
-        try:
-            signals.apply(run, message)
-        except OpcodeError:
-            await run.log.close()
-            raise
-
     async def _give_back(self, record: RunRecord) -> None:
         again = self.engine.clock.now() + UNREADY if record.status == ACTIVE else None
         await self.storage.commit([Commit(replace(record, owner=None, wakes_at=again), ())])
+        self.sure(record.id)
         if again is not None:
             self.engine.timers.arm(again)
 
@@ -257,10 +292,18 @@ class Runs:
     async def wake(self, due: Sequence[RunRecord]) -> int:
         """Take resting runs into memory whose time has come; how many these were."""
         count = 0
-        for record in due:
-            if not self.engine.closing and (self.engine.others or record.id in self.own):
+        for record in due if self.engine.others else await self._own_due():
+            if not self.engine.closing:
                 count += await self._brought(record.id)
         return count
+
+    async def _own_due(self) -> list[RunRecord]:
+        """Those of the runs that were begun here; others may be due by the thousand."""
+        records = [await self.storage.run(run_id) for run_id in self.own - self.live.keys()]
+        now = self.engine.clock.now()
+        return [
+            record for record in records if record and record.wakes_at is not None and record.wakes_at <= now
+        ]
 
     async def recover_orphans(self) -> None:
         """Take up the runs of processes that died; those that may have killed them come last and apart."""
@@ -275,16 +318,16 @@ class Runs:
             assert run.task is not None
             await asyncio.wait({run.task}, timeout=1.0)
 
-    async def retry_broken(self) -> None:
+    async def retry_doubted(self) -> None:
         """Take up again what this process had to leave because its log could not be written."""
-        for run_id in sorted(self._broken):
-            if await self.storage.run(run_id) is not None:
-                await self._brought(run_id)
-            self._broken.discard(run_id)
+        now = asyncio.get_running_loop().time()
+        for run_id in [run_id for run_id, (when, _) in self._doubts.items() if when <= now]:
+            if not await self._brought(run_id) and run_id in self.live:
+                self.sure(run_id)
 
     async def _brought(self, run_id: str, suspects: list[Run] | None = None) -> bool:
         """Whether a run that was at rest or orphaned is in memory now, launched or among the suspects."""
-        async with self._alone(run_id):
+        async with self.alone(run_id):
             if await self._open(run_id) is not None:
                 return False
             try:
@@ -314,14 +357,19 @@ class Runs:
     def tell_soon(self, messages: Iterable[Message]) -> None:
         """Deliver messages that are stored; what fails is tried again with the next look at them."""
         for message in messages:
-            errand = asyncio.create_task(self.deliver(message), name=f"message {message.id}")
-            self._errands.add(errand)
-            errand.add_done_callback(self._errand_done)
+            self.errand(self.deliver(message), f"message {message.id}").add_done_callback(_log_failure)
+
+    def errand(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        """Work that goes on whatever becomes of who asked for it."""
+        task = asyncio.create_task(work, name=name)
+        self._errands.add(task)
+        task.add_done_callback(self._errand_done)
+        return task
 
     def _errand_done(self, errand: "asyncio.Task[None]") -> None:
         self._errands.discard(errand)
-        if not errand.cancelled() and (error := errand.exception()) is not None:
-            _log.error("%s is not delivered yet: %s", errand.get_name(), error)
+        if not errand.cancelled():
+            errand.exception()  # looked at, also when nobody waits for it any more
 
     async def deliver(self, message: Message) -> None:
         """Let a run receive a stored message, unless another process has the run."""
@@ -346,7 +394,27 @@ class Runs:
             await self.storage.drop(message.id)
 
 
+async def _seen(run: Run) -> RunState | None:
+    """A live run's state when all of it is stored; None when that does not come about."""
+    with suppress(LogFailed):
+        for _ in range(PATIENCE):
+            await run.commit()
+            if run.log.is_stored:
+                return run.state.copy()
+    return None
+
+
+def _log_failure(errand: "asyncio.Task[None]") -> None:
+    if not errand.cancelled() and (error := errand.exception()) is not None:
+        _log.error("%s is not delivered yet: %s", errand.get_name(), error)
+
+
 _DEAF = frozenset({COMPLETED, CANCELLED})
+
+
+def shutting_down() -> OpcodeError:
+    """Nothing new is taken on."""
+    return OpcodeError(ErrorCode.CONFLICT, "nothing new is begun: the engine is shutting down")
 
 
 def not_found(run_id: str) -> OpcodeError:

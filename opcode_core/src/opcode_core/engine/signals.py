@@ -164,16 +164,12 @@ def _data(run: "Run", message: Message) -> None:
 
 def _cancel(run: "Run", message: Message) -> None:
     reason = str(message.payload.get("reason") or f"cancelled by {message.agent_id}")
+    what = {"signal_type": "cancel", "payload": dict(message.payload), "reason": reason}
+    run.record(e.SIGNAL_RECEIVED, message.step_id, what, message.agent_id)
     if run.state.status == FAILED:
-        _received(run, message)
         run.record(e.WORKFLOW_CANCELLED, None, {"reason": reason, "error": run.state.error})
-        return
-
-    def ending() -> None:
-        _received(run, message)
-        run.cancelled(reason)
-
-    run.end(ending)
+    else:
+        run.cancel()
 
 
 def _retry(run: "Run", message: Message) -> None:

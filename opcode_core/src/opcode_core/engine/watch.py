@@ -28,10 +28,14 @@ class Watch:
 
     async def begin(self) -> None:
         """Be known as living; from then on runs may be owned. Idempotent."""
-        if self._task is None:
-            await self._beat()
-            if self._task is None:
-                self._task = asyncio.create_task(self._serve(), name="watch")
+        if not self._is_wanted():
+            return
+        await self._beat()
+        if self._is_wanted():
+            self._task = asyncio.create_task(self._serve(), name="watch")
+
+    def _is_wanted(self) -> bool:
+        return self._task is None and not self.engine.closing
 
     async def end(self) -> None:
         """Be known as gone: what is still owned is anybody's."""
@@ -54,14 +58,19 @@ class Watch:
                 await self._tick(beat=ticks % BEAT == 0)
             except OpcodeError as error:
                 _log.error("the storage cannot be asked for news: %s", error)
+            except Exception:  # without it nobody would know that this process lives
+                _log.exception("the watch failed; it goes on")
 
     async def _tick(self, *, beat: bool) -> None:
         if beat:
             await self._beat()
+            due = await self.storage.next_due(float("-inf"))
+            if due is not None:  # perhaps of a run that a process left which is gone
+                self.engine.timers.arm(due)
             if self.engine.others:
                 await self.bury()
                 await self.engine.runs.recover_orphans()
-        await self.engine.runs.retry_broken()
+        await self.engine.runs.retry_doubted()
         for message in await self.storage.messages():
             await self.engine.runs.deliver(message)
 

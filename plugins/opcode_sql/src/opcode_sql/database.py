@@ -48,6 +48,7 @@ class Database:
                 db.close()
                 raise
         self._connection = db
+        self._turn = asyncio.Lock()  # one of this loop
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         current = schema.is_current(db, self.location.path)

@@ -22,6 +22,8 @@ _REMEDIES = {
     sqlite3.SQLITE_TOOBIG: "a value is larger than SQLite can hold (1 GB)",
 }
 
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
 
 @contextmanager
 def failures(path: Path, doing: str) -> Iterator[None]:
@@ -56,7 +58,7 @@ def store_error(error: Exception, path: Path, doing: str) -> OpcodeError:
     return OpcodeError(
         ErrorCode.STORE_ERROR,
         f"{doing} the database {path} failed: {remedy or _plain(error)}",
-        details={"path": str(path), "cause": str(error)},
+        details={"path": str(path), "cause": str(error), **({"busy": True} if kind in _BUSY else {})},
     )
 
 

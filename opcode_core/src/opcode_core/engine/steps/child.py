@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.contracts.storage import RunRecord
-from opcode_core.engine.failure import Parked
+from opcode_core.engine.failure import LogFailed, Parked
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.state import COMPLETED, RUN_ENDED, SUSPENDED
 
@@ -22,7 +22,7 @@ async def output_of_child(run: "Run", step_id: str, child_id: str) -> Any:
     if mine.choice is None:
         await run.commit()
         wakes = run.wakes
-        child = await run.engine.storage.run(child_id)
+        child = await _row(run, child_id)
         if child is None or child.status not in RUN_ENDED:
             if mine.status != SUSPENDED:
                 run.record(e.STEP_SUSPENDED, step_id, {"run_id": child_id})
@@ -31,6 +31,14 @@ async def output_of_child(run: "Run", step_id: str, child_id: str) -> Any:
         run.record(e.WAIT_COMPLETED, step_id, _outcome(child))
     assert mine.choice is not None
     return _output(child_id, mine.choice)
+
+
+async def _row(run: "Run", child_id: str) -> RunRecord | None:
+    """The child's row; that it cannot be read is no failure of the step."""
+    try:
+        return await run.engine.storage.run(child_id)
+    except OpcodeError as error:
+        raise LogFailed(error) from error
 
 
 def _outcome(child: RunRecord) -> dict[str, Any]:

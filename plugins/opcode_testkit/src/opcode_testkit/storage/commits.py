@@ -33,6 +33,10 @@ class Commits(StorageSuite):
             parent_id="r0",
             parent_step_id="child",
             idempotency_key="key",
+            name="nightly",
+            wakes_at=1_700_000_009.5,
+            owner="process",
+            fence=3,
         )
         await storage.commit([Commit(run, [an_event("r1", 1)])])
         assert await storage.run("r1") == run
@@ -53,7 +57,14 @@ class Commits(StorageSuite):
         """A later commit replaces what may change."""
         await storage.commit([a_commit(count=2)])
         later = a_commit(
-            first=3, status="completed", updated_at=2e9, completed_at=2e9, output=[1], error=None
+            first=3,
+            status="completed",
+            updated_at=2e9,
+            completed_at=2e9,
+            output=[1],
+            error=None,
+            owner="process",
+            wakes_at=3e9,
         )
         await storage.commit([later])
         assert await storage.run("r1") == later.run

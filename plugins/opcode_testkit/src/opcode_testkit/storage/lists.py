@@ -6,6 +6,7 @@ import pytest
 
 from opcode_core import (
     Commit,
+    DecisionFilter,
     ErrorCode,
     EventFilter,
     RunFilter,
@@ -131,6 +132,7 @@ class Lists(StorageSuite):
             partial(storage.runs, RunFilter(), 10, cursor),
             partial(storage.events, EventFilter(), 10, cursor),
             partial(storage.events, EventFilter("r1"), 10, cursor),
+            partial(storage.decisions, DecisionFilter(), 10, cursor),
             partial(storage.templates, None, None, 10, cursor),
             partial(storage.templates, "deploy", None, 10, cursor),
         ):
@@ -158,7 +160,13 @@ class Lists(StorageSuite):
             partial(storage.runs, RunFilter(), limit),
             partial(storage.events, EventFilter(), limit),
             partial(storage.events, EventFilter("r1"), limit),
+            partial(storage.decisions, DecisionFilter(), limit),
             partial(storage.templates, limit=limit),
+            partial(storage.messages, limit=limit),
+            partial(storage.messages, "r1", limit),
+            partial(storage.due, 1.0, limit),
+            partial(storage.orphans, 1.0, limit),
+            partial(storage.purge, 1.0, limit),
         ):
             error = await refused(call())
             assert error.code is ErrorCode.VALIDATION_ERROR

@@ -9,7 +9,7 @@ from opcode_core import (
     EventFilter,
     Storage,
 )
-from opcode_testkit.storage.rows import a_commit, a_run, a_template, refused
+from opcode_testkit.storage.rows import a_commit, a_decision, a_message, a_run, a_template, refused
 from opcode_testkit.storage.suite import MakeStorage, StorageSuite
 
 
@@ -34,7 +34,19 @@ class Opening(StorageSuite):
         first = make_storage()
         await first.open()
         commit = a_commit(count=3, output={"a": 1}, idempotency_key="key")
-        await first.commit([replace(commit, definition=b"{}", context={"intent": "x"})])
+        await first.commit(
+            [
+                replace(
+                    commit,
+                    definition=b"{}",
+                    context={"intent": "x"},
+                    decisions=[a_decision()],
+                    snapshot=b"state",
+                )
+            ]
+        )
+        await first.post(a_message())
+        await first.beat("process", 9.0)
         template = await first.add_template(a_template())
         await first.close()
         second = make_storage()
@@ -44,6 +56,10 @@ class Opening(StorageSuite):
             assert list((await second.events(EventFilter("r1"))).items) == list(commit.events)
             assert await second.context("r1") == {"intent": "x"}
             assert await second.definition("hash-1") == b"{}"
+            assert await second.decision("d1") == a_decision()
+            assert await second.snapshot("r1") == (3, b"state")
+            assert list(await second.messages()) == [a_message()]
+            assert await second.owners() == {"process": 9.0}
             assert await second.template("deploy") == template
             assert (await second.run_by_key("agent", "key")) == commit.run
             await second.commit([a_commit(first=4)])

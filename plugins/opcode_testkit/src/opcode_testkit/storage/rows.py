@@ -1,14 +1,16 @@
 """Rows to store, and ways to look at what comes back."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from opcode_core import (
     Commit,
+    Decision,
     Event,
+    Message,
     OpcodeError,
     Page,
     RunRecord,
@@ -16,6 +18,15 @@ from opcode_core import (
 )
 
 Row = TypeVar("Row")
+
+
+class Identified(Protocol):
+    """A run, a decision or a message."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
 
 
 def a_run(run_id: str = "r1", sequence: int = 0, **changes: Any) -> RunRecord:
@@ -45,6 +56,29 @@ def a_commit(run_id: str = "r1", first: int = 1, count: int = 1, **changes: Any)
     last = first + count - 1
     events = [an_event(run_id, sequence) for sequence in range(first, last + 1)]
     return Commit(a_run(run_id, last, **changes), events)
+
+
+def a_decision(decision_id: str = "d1", run_id: str = "r1", **changes: Any) -> Decision:
+    """A pending decision that anybody may answer."""
+    decision = Decision(
+        id=decision_id,
+        workflow_id=run_id,
+        step_id="ask",
+        target_agent_id=None,
+        prompt="Go on?",
+        data={"n": 1},
+        options=[{"id": "yes", "description": "go on"}, {"id": "no", "description": "stop"}],
+        response_schema=None,
+        timeout_at=None,
+        fallback=None,
+        created_at=1.5,
+    )
+    return replace(decision, **changes)
+
+
+def a_message(message_id: str = "m1", run_id: str = "r1", **changes: Any) -> Message:
+    """Data for a step of that run."""
+    return replace(Message(message_id, run_id, "data", "ask", {"n": 1}, "agent", 1.5), **changes)
 
 
 def a_template(name: str = "deploy", **changes: Any) -> TemplateRecord:
@@ -88,6 +122,6 @@ async def all_rows(
     raise AssertionError("the pages never end")
 
 
-def ids(runs: Sequence[RunRecord]) -> list[str]:
+def ids(rows: Iterable[Identified]) -> list[str]:
     """Their ids, in order."""
-    return [run.id for run in runs]
+    return [row.id for row in rows]

@@ -75,6 +75,9 @@ class Values(StorageSuite):
         assert await storage.run("nope") is None
         assert await storage.run_by_key("agent", "nope") is None
         assert await storage.definition("nope") is None
+        assert await storage.decision("nope") is None
+        assert await storage.snapshot("nope") is None
+        assert list(await storage.messages("nope")) == []
         assert await storage.template("nope") is None
         assert await storage.template("nope", 1) is None
         for version in (0, 2, -1):
