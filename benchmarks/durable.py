@@ -14,7 +14,7 @@ from cases import Case, bench_plugins, chain, parallel
 
 from opcode_core import Commit, Engine, Event, Storage
 from opcode_core.engine.log import record_of
-from opcode_core.state import fold
+from opcode_core.folding import fold
 
 CALLERS = 100
 CRASHED = 10_000

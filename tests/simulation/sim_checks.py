@@ -10,9 +10,10 @@ from sim_promises import broken_end, broken_promise
 from opcode_core import ActionContext, Event, OpcodeError, dumps, loads
 from opcode_core.contracts.storage import Commit, RunRecord
 from opcode_core.decisions import PENDING
+from opcode_core.folding import evolve
 from opcode_core.memory import MemoryStorage
 from opcode_core.snapshot import freeze, thaw
-from opcode_core.state import RUNNING, STEP_ENDED, SUSPENDED, RunState, evolve
+from opcode_core.state import RUNNING, STEP_ENDED, SUSPENDED, RunState
 
 
 class Auditor:

@@ -129,7 +129,8 @@ class People:
 
     async def cancel(self, engine: Any, run_id: str) -> None:
         state, stored = await engine.cancel(run_id), self.states[run_id]
-        if (not state.ended and not engine.closing) or state.sequence > stored.sequence:
+        undone = not state.ended and not engine.closing and not self.world.faults.made
+        if undone or state.sequence > stored.sequence:
             self.world.violated(f"cancel of {run_id} gave {state.status}; stored is {stored.status}")
 
     async def signal(

@@ -10,16 +10,7 @@ from opcode_core.decisions import PENDING as UNDECIDED
 from opcode_core.decisions import Decision
 from opcode_core.events import Event
 from opcode_core.plan import Plan
-from opcode_core.state import (
-    COMPLETED,
-    PARKED,
-    PENDING,
-    RETRYING,
-    SCHEDULED,
-    SUSPENDED,
-    RunState,
-    StepState,
-)
+from opcode_core.state import COMPLETED, PARKED, PENDING, RETRYING, SCHEDULED, SUSPENDED, RunState, StepState
 
 MOST_OF_A_VALUE = 16 * 1024
 """Bytes of JSON of one step's output that a decision shows; whoever needs more asks for the run."""

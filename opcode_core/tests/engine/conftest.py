@@ -15,9 +15,10 @@ import pytest
 
 import opcode_cel.plugin
 from opcode_core import Engine, Event, OpcodeError, dumps, loads
+from opcode_core.folding import fold
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
-from opcode_core.state import RunState, fold
+from opcode_core.state import RunState
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -20,8 +20,8 @@ from opcode_core import events as e
 from opcode_core.contracts.storage import Commit, RunFilter
 from opcode_core.decisions import requested, resolved
 from opcode_core.engine.log import record_of
+from opcode_core.folding import fold
 from opcode_core.memory import MemoryStorage
-from opcode_core.state import fold
 
 RETRY = {"max": 2, "backoff": "constant", "delay": "1s"}
 SLOW_RETRY = {"max": 2, "backoff": "constant", "delay": "1h"}

@@ -9,7 +9,7 @@ from engine_stories import left_behind, live
 from opcode_core import Event, dumps
 from opcode_core.contracts.storage import Commit
 from opcode_core.engine.log import record_of
-from opcode_core.state import fold
+from opcode_core.folding import fold
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden"
 HISTORIES = sorted(GOLDEN.glob("*.json"))

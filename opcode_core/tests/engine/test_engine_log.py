@@ -5,7 +5,8 @@ from engine_workbench import condition, echo, flow, for_each, gate, parallel, re
 
 from opcode_core import Event, OpcodeError, dumps, loads
 from opcode_core import events as e
-from opcode_core.state import RUN_MOVES, STEP_MOVES, RunState, evolve, fold
+from opcode_core.folding import evolve, fold
+from opcode_core.state import RUN_MOVES, STEP_MOVES, RunState
 
 EVERYTHING = workflow(
     echo("a", {"n": 1}),

@@ -6,7 +6,8 @@ import pytest
 
 from opcode_core import ErrorCode, Event, OpcodeError
 from opcode_core import events as e
-from opcode_core.state import RUN_MOVES, STEP_MOVES, RunState, StepState, evolve, fold
+from opcode_core.folding import evolve, fold
+from opcode_core.state import RUN_MOVES, STEP_MOVES, RunState, StepState
 from opcode_core.tests.model.logs import ERROR, log, started
 
 # SPEC §1, States. A step that waits for its next try can also be skipped, when its run is cancelled.

@@ -131,7 +131,7 @@ class Driver:
     async def from_now(self, run_id: str) -> AsyncIterator[Callable[[], Awaitable[Seen]]]:
         """Note how a run stands that is not driven here yet; what is given sees it through from there."""
         from opcode_core.cli.tables import title_of
-        from opcode_core.state import fold
+        from opcode_core.folding import fold
 
         async with self.ready.hub.subscribe() as events:
             state = fold(run_id, await self.ready.log(run_id))

@@ -14,9 +14,10 @@ from opcode_core.cli.tables import COLOURS, MARKS, one_line, status_text
 from opcode_core.cli.waits import wait_of
 from opcode_core.durations import format_duration
 from opcode_core.events import Event
+from opcode_core.folding import evolve
 from opcode_core.outline import iterations_of
 from opcode_core.plan import LoopPlan, Plan, StepPlan
-from opcode_core.state import FAILED, RETRYING, RUNNING, SUSPENDED, RunState, StepState, evolve
+from opcode_core.state import FAILED, RETRYING, RUNNING, SUSPENDED, RunState, StepState
 
 MOST_ROWS = 40
 _BESIDES = 6

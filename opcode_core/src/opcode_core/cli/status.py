@@ -21,7 +21,8 @@ def command(run_id: str, events: bool, as_json: bool) -> int:
 async def _status(run_id: str, *, events: bool, as_json: bool) -> int:
     from opcode_core.answers import event_answer, status_answer
     from opcode_core.cli.family import waiting_family
-    from opcode_core.state import SUSPENDED, fold
+    from opcode_core.folding import fold
+    from opcode_core.state import SUSPENDED
 
     async with engine() as ready:
         record = await ready.find(run_id)

@@ -13,11 +13,12 @@ from opcode_core.decisions import PENDING
 from opcode_core.engine.housekeeping import Tell, all_runs
 from opcode_core.engine.owner import is_dead
 from opcode_core.errors import OpcodeError
+from opcode_core.folding import evolve
 from opcode_core.issues import InvalidDefinition
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
 from opcode_core.snapshot import thaw
-from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUN_ENDED, SUSPENDED, RunState, evolve
+from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUN_ENDED, SUSPENDED, RunState
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine

@@ -13,15 +13,7 @@ from opcode_core.engine.retry import pause_before
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import Block, StepPlan
 from opcode_core.scope import Scope
-from opcode_core.state import (
-    COMPLETED,
-    FAILED,
-    PENDING,
-    RETRYING,
-    STEP_ENDED,
-    SUSPENDED,
-    StepState,
-)
+from opcode_core.state import COMPLETED, FAILED, PENDING, RETRYING, STEP_ENDED, SUSPENDED, StepState
 from opcode_core.stop import Stop
 
 if TYPE_CHECKING:
@@ -90,7 +82,7 @@ class Door:
         """Begin a step, or take it up where it was left; False when it has ended by that."""
         if (reason := scope.stop.requested) is not None:
             raise Halted(reason)
-        if self.run.engine.closing:
+        if self.run.begins_nothing:
             raise self.run.parked()
         if state is None or state.status == PENDING:
             return self.begin(step, step_id, scope)
@@ -279,7 +271,7 @@ class Door:
             return False
         if (reason := scope.stop.requested) is not None:
             raise Halted(reason)
-        if self.run.engine.closing:
+        if self.run.begins_nothing:
             raise self.run.parked()
         self.record(e.STEP_RETRY_ATTEMPT, step_id, _start(step, state.attempt + 1))
         return True

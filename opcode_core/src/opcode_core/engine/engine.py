@@ -38,6 +38,7 @@ from opcode_core.engine.timers import Timers
 from opcode_core.engine.watch import Watch
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
+from opcode_core.folding import fold
 from opcode_core.issues import Issue
 from opcode_core.paths import PathPolicy
 from opcode_core.plan import Plan, StepPlan
@@ -45,7 +46,7 @@ from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
 from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
-from opcode_core.state import CANCELLED, COMPLETED, RUN_ENDED, STEP_ENDED, RunState, fold
+from opcode_core.state import CANCELLED, COMPLETED, RUN_ENDED, STEP_ENDED, RunState
 from opcode_core.suggestions import did_you_mean
 
 LOCAL_AGENT = "local"

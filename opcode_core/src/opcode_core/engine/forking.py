@@ -41,7 +41,7 @@ def _again(state: RunState, plan: Plan, step_id: str) -> set[str]:
     begun = list(state.steps)
     for place in inside:
         prefix = place.rpartition(".")[0]
-        later = begun[begun.index(place) + 1 :]
+        later = begun[begun.index(place) + 1 :] if place in state.steps else begun
         again.update(one for one in later if one.rpartition(".")[0] == prefix)
     waiting = [plan.index[outermost]] if outermost in plan.index else []
     while waiting:

@@ -11,8 +11,9 @@ from opcode_core.decisions import CANCELLED, Decision, resolved
 from opcode_core.engine.failure import LogFailed
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
+from opcode_core.folding import evolve
 from opcode_core.snapshot import freeze
-from opcode_core.state import ACTIVE, RunState, evolve
+from opcode_core.state import ACTIVE, RunState
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine

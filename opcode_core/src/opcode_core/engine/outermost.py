@@ -106,7 +106,7 @@ class Outermost:
     def _done_at_once(self, step: StepPlan, scope: Scope) -> bool:
         """Do an outermost step in place; False when it has to be tried again, which takes time."""
         step_id = step.id
-        if self.run.engine.closing:
+        if self.run.begins_nothing:
             return False
         try:
             if not self.door.begin(step, step_id, scope):

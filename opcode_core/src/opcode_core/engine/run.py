@@ -33,6 +33,19 @@ BATCH = 512
 """Events after which a run that never waits is committed."""
 
 
+class _Holding(Stop):
+    """Keeps the steps of a run from beginning, without an end to any of them."""
+
+    def __init__(self, run: "Run") -> None:
+        super().__init__()
+        self._run = run
+
+    def request(self, reason: str) -> None:
+        """From now on; for good."""
+        del reason
+        self._run.holding = True
+
+
 class Run:
     """A run that is being driven. Its state is only changed by its log.
 
@@ -68,6 +81,7 @@ class Run:
         self.outcome: Exception | None = None
         self.task: asyncio.Task[None] | None = None
         self._now = engine.clock.now
+        self.holding = False
         self._idle = False
         self._interruptible = False
         self._output: Any = None
@@ -232,6 +246,11 @@ class Run:
         if self.state.parent_id is not None:
             self.log.tell(self.state.parent_id, "child", {"workflow_id": self.state.id})
 
+    @property
+    def begins_nothing(self) -> bool:
+        """Whether what would begin now has to wait until the run is taken up again."""
+        return self.holding or self.engine.closing
+
     def fail(self, error: OpcodeError) -> None:
         """An outermost step failed: nothing new begins, and the first such error is the run's."""
         if self.failure is None:
@@ -255,8 +274,10 @@ class Run:
                 await Outermost(self).drive()
             return
         left = max(deadline - self._now(), 0.0)
+        # What is to be held is not skipped: nothing new begins, and nothing is told to end.
+        stop = _Holding(self) if self.plan.on_timeout == "suspend" else self.stop
         try:
-            await within(left, Outermost(self).drive(), f"run {self.state.id}", self.stop)
+            await within(left, Outermost(self).drive(), f"run {self.state.id}", stop)
         except TimeoutError:
             self.resumed()
             self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": self.plan.timeout})

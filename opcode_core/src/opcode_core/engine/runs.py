@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from opcode_core import events as e
 from opcode_core.contracts.storage import Commit, EventFilter, Message, RunFilter, RunRecord
 from opcode_core.engine import recovery, signals
 from opcode_core.engine.deadline import stop_tasks
 from opcode_core.engine.failure import LogFailed
 from opcode_core.engine.run import Run
 from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.folding import evolve
 from opcode_core.snapshot import thaw
-from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUN_ENDED, RunState, evolve
+from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUN_ENDED, RunState
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine
@@ -169,7 +171,8 @@ class Runs:
         record = await self.storage.run(run_id)
         if record is None:
             raise not_found(run_id)
-        if record.status != ACTIVE or self.engine.closing:
+        goes_on = record.status == ACTIVE or run_id in self._doubts
+        if not goes_on or self.engine.closing:
             return await self.state(run_id)
         return None
 
@@ -307,15 +310,31 @@ class Runs:
 
     async def recover_orphans(self) -> None:
         """Take up the runs of processes that died; those that may have killed them come last and apart."""
-        suspects: list[Run] = []
+        suspects: dict[str, None] = {}
         found = True
         while found and not self.engine.closing:
             found = False
             for record in await self.storage.orphans(self.engine.clock.now(), PAGE):
-                found |= await self._brought(record.id, suspects)
-        for run in sorted(suspects, key=lambda run: run.state.interruptions):
-            self.launch(run)
-            assert run.task is not None
+                if record.id not in suspects and await self._is_suspect(record.id):
+                    suspects[record.id] = None
+                elif record.id not in suspects:
+                    found |= await self._brought(record.id)
+        for run_id in suspects:
+            if not self.engine.closing and await self._brought(run_id):
+                await self._apart(run_id)
+
+    async def _is_suspect(self, run_id: str) -> bool:
+        """Whether several processes died in a row while this run went on and came no further."""
+        where = EventFilter(workflow_id=run_id, event_type=e.WORKFLOW_INTERRUPTED)
+        deaths = (await self.storage.events(where, limit=recovery.SUSPECT)).items
+        if len(deaths) < recovery.SUSPECT:
+            return False
+        return (await self._stored(run_id))[0].interruptions >= recovery.SUSPECT
+
+    async def _apart(self, run_id: str) -> None:
+        """Wait until a run has left memory, or was long enough in it to show that it does no harm."""
+        run = self.live.get(run_id)
+        if run is not None and run.task is not None:
             await asyncio.wait({run.task}, timeout=1.0)
 
     async def retry_doubted(self) -> None:
@@ -325,8 +344,8 @@ class Runs:
             if not await self._brought(run_id) and run_id in self.live:
                 self.sure(run_id)
 
-    async def _brought(self, run_id: str, suspects: list[Run] | None = None) -> bool:
-        """Whether a run that was at rest or orphaned is in memory now, launched or among the suspects."""
+    async def _brought(self, run_id: str) -> bool:
+        """Whether a run that was at rest or orphaned is in memory now."""
         async with self.alone(run_id):
             if await self._open(run_id) is not None:
                 return False
@@ -339,10 +358,7 @@ class Runs:
                 return False
             if run is None:
                 return False
-            if suspects is not None and run.state.interruptions > recovery.SUSPECT:
-                suspects.append(run)
-            else:
-                await self._launch_in_place(run)
+            await self._launch_in_place(run)
             return True
 
     async def _launch_in_place(self, run: Run) -> None:

@@ -7,10 +7,11 @@ from opcode_core import events as e
 from opcode_core.codec import dumps, loads
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
+from opcode_core.folding import evolve
 from opcode_core.plan import Plan
 from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
-from opcode_core.state import RunState, evolve
+from opcode_core.state import RunState
 from opcode_core.stop import Stop
 from opcode_core.validation import check_json
 

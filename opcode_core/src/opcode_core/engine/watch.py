@@ -25,6 +25,7 @@ class Watch:
         self.engine = engine
         self.storage = engine.storage
         self._task: asyncio.Task[None] | None = None
+        self._is_known = False
 
     async def begin(self) -> None:
         """Be known as living; from then on runs may be owned. Idempotent."""
@@ -39,11 +40,12 @@ class Watch:
 
     async def end(self) -> None:
         """Be known as gone: what is still owned is anybody's."""
-        if self._task is None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+        if not self._is_known:
             return
-        self._task.cancel()
-        await asyncio.wait({self._task})
-        self._task = None
         try:
             await self.storage.leave(self.engine.owner)
         except OpcodeError as error:
@@ -75,6 +77,7 @@ class Watch:
             await self.engine.runs.deliver(message)
 
     async def _beat(self) -> None:
+        self._is_known = True
         await self.storage.beat(self.engine.owner, self.engine.clock.now() + LEASE)
 
     async def bury(self) -> None:
