@@ -7,7 +7,7 @@ PACKAGES = opcode_core opcode_http opcode_shell opcode_fs opcode_crypto $(sort $
 READY   = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench cover format clean
+.PHONY: help setup demo test kill check bench cover format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ demo: $(READY)  ## Run a believable workflow from start to end
 
 test: $(READY)  ## Run all tests
 	@$(BIN)/python -m pytest
+
+kill: $(READY)  ## Kill N processes (500) and see that their runs go on: make kill N=2000
+	@$(BIN)/python tests/kill/harness.py --kills $(or $(N),500)
 
 check: $(READY)  ## Style, types, layers, docs
 	$(BIN)/ruff format --check --quiet .

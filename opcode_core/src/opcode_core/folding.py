@@ -107,6 +107,8 @@ def _workflow_resumed(state: RunState, event: Event) -> None:
     if state.status != ACTIVE:
         _move_run(state, ACTIVE)
     state.held = state.error = state.ended_at = None
+    if event.payload.get("reason") == "retry":  # somebody knows what they do
+        state.interruptions = 0
     if "again" not in event.payload:
         return
     state.generation += 1

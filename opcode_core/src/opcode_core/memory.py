@@ -240,8 +240,13 @@ class MemoryStorage:
     async def purge(self, before: float, limit: int = 100) -> int:
         """In the order in which they were first stored."""
         _check_limit(limit)
-        parents = {run.parent_id for run in self._runs.values() if run.status not in RUN_ENDED}
-        ended = [run for run in self._runs.values() if run.status in RUN_ENDED and run.id not in parents]
+        going = [run for run in self._runs.values() if run.status not in RUN_ENDED]
+        parents, needed = {run.parent_id for run in going}, {run.id for run in going}
+        ended = [
+            run
+            for run in self._runs.values()
+            if run.status in RUN_ENDED and run.id not in parents and run.parent_id not in needed
+        ]
         old = [run for run in ended if run.completed_at is not None and run.completed_at < before]
         for run in old[:limit]:
             self._delete(run)

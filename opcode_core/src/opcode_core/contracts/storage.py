@@ -318,7 +318,7 @@ class Storage(Protocol):
         """Delete up to `limit` runs that are completed, failed or cancelled since before that time.
 
         With them go their events, contexts, decisions, snapshots and messages, and definitions that
-        nothing else uses. A run stays while another that has not ended names it as its parent.
+        nothing else uses. A run stays while its parent, or another that it is the parent of, has not ended.
         How many runs were deleted is given; less than `limit` means that no more are left.
         """
         ...

@@ -87,6 +87,8 @@ class Access:
                 parent=(self._run.state.id, self._step_id),
             )
         except OpcodeError as error:
+            if self._run.engine.closing:  # the step goes on with the next start, under the same key
+                raise self._run.parked() from error
             if error.code is ErrorCode.STORE_ERROR:  # whether it began is not known: no failure of the step
                 raise LogFailed(error) from error
             raise

@@ -17,7 +17,7 @@ Tell = Callable[[int], None]
 async def purge(storage: Storage, before: float, tell: Tell) -> int:
     """Delete the runs that ended before that time, seconds since the epoch; how many these were.
 
-    A run whose child goes on is kept until that has ended as well.
+    A run whose child or parent goes on is kept until that has ended as well.
     """
     deleted = 0
     while True:
@@ -30,14 +30,16 @@ async def purge(storage: Storage, before: float, tell: Tell) -> int:
 
 async def count_purgeable(storage: Storage, before: float, tell: Tell) -> int:
     """How many runs `purge` would delete now. Nothing is changed."""
-    parents = {
-        run.parent_id for status in (PENDING, ACTIVE, SUSPENDED) async for run in all_runs(storage, status)
-    }
+    parents, needed = set(), set()
+    for status in (PENDING, ACTIVE, SUSPENDED):
+        async for run in all_runs(storage, status):
+            parents.add(run.parent_id)
+            needed.add(run.id)
     found = seen = 0
     for status in (COMPLETED, FAILED, CANCELLED):
         async for run in all_runs(storage, status):
-            if run.completed_at is not None and run.completed_at < before and run.id not in parents:
-                found += 1
+            is_old = run.completed_at is not None and run.completed_at < before
+            found += is_old and run.id not in parents and run.parent_id not in needed
             seen += 1
             tell(seen)
     return found

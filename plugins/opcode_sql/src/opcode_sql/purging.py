@@ -9,6 +9,8 @@ PAST: Final = f"""
     SELECT id, definition_hash FROM workflows
     WHERE completed_at < ? AND +status IN {_ENDED} AND NOT EXISTS (
         SELECT 1 FROM workflows AS child WHERE child.parent_id = workflows.id AND child.status NOT IN {_ENDED}
+    ) AND NOT EXISTS (
+        SELECT 1 FROM workflows AS parent WHERE parent.id = workflows.parent_id AND parent.status NOT IN {_ENDED}
     )
     ORDER BY completed_at LIMIT ?
 """  # noqa: S608

@@ -114,6 +114,13 @@ class Purging(StorageSuite):
         await storage.commit([an_old("child", first=2, parent_id="parent")])
         assert await storage.purge(20.0) == 2
 
+    async def test_a_child_stays_while_its_parent_goes_on(self, storage: Storage) -> None:
+        """The parent may not have looked at how it ended."""
+        await storage.commit([a_commit("parent"), an_old("child", parent_id="parent")])
+        assert await storage.purge(20.0) == 0
+        await storage.commit([an_old("parent", first=2)])
+        assert await storage.purge(20.0) == 2
+
     async def test_a_limit_goes_on_with_the_next_call(self, storage: Storage) -> None:
         """Less than the limit means that nothing is left."""
         await storage.commit([an_old(f"r{number}") for number in range(5)])
