@@ -26,7 +26,7 @@ from kill_report import Report
 from kill_tending import LOOK
 from kill_workflows import STORIES
 
-WEIGHTS = {"alone": 12, "pair": 2, "stop": 1, "purge": 2, "migration": 2, "deadly": 1}
+WEIGHTS = {"alone": 12, "pair": 2, "crowd": 2, "stop": 1, "purge": 2, "migration": 2, "deadly": 1}
 SET_ASIDE: Outcome = ("failed", None, "EXECUTION_ERROR")
 NEWS = 10.0
 """Seconds between signs of life."""

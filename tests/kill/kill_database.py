@@ -108,6 +108,13 @@ def owned_by(path: Path, pid: int) -> list[str]:
         ]
 
 
+def lives_until(path: Path, pid: int) -> float:
+    """Until when a process counts as living, seconds since the epoch; 0 when it does not."""
+    with closing(sqlite3.connect(path, timeout=30)) as db:
+        found = db.execute("SELECT lives_until FROM owners WHERE id LIKE ?", (f"%/{pid}/%",)).fetchone()
+        return found[0] if found else 0.0
+
+
 def is_locked(path: Path) -> bool:
     """Whether somebody is in the middle of a transaction."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:

@@ -1,7 +1,8 @@
 """Where a worker dies: at the n-th time that it comes to a named place, told by DIE, such as `before:commit:7`.
 
 `before:NAME` and `after:NAME` are around a method of the storage, `statement:NAME` is before one of
-the SQL statements inside it, `begin:action` and `end:action` are inside an action.
+the SQL statements inside it; `begin:action` and `end:action` are inside an action, and
+`answer:VERB` is right after the answer to who told the worker something.
 """
 
 import os

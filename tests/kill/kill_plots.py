@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from kill_calls import read_ledger
 from kill_database import downgrade
 from kill_history import MUCH, History
-from kill_process import Died
+from kill_process import Died, Process
 from kill_promises import was_set_aside
 from kill_workflows import OLD
 
@@ -18,6 +18,9 @@ PLACES = {
     "statement:commit": 60,
     "begin:action": 15,
     "end:action": 15,
+    "answer:start": 4,
+    "answer:signal": 3,
+    "answer:decision": 3,
     "before:claim": 6,
     "after:claim": 6,
     "statement:claim": 12,
@@ -88,6 +91,29 @@ async def pair(history: History, deaths: int = 3) -> None:
             survivor, victim = victim, survivor
         await history.kill(victim, place, "one of two, at random")
         await history.taken_over(victim)
+    await history.to_the_end()
+
+
+async def crowd(history: History, deaths: int = 8) -> None:
+    """Three workers share the database; whenever one of them dies, another is born and takes up what it finds."""
+    chance = history.chance
+    history.shared = True
+    await history.make_database()
+    workers: list[tuple[Process, str]] = []
+    for _ in range(deaths):
+        while len(workers) < 3:
+            place = _some_place(history, PLACES) if chance.random() < 0.5 else ""
+            workers.append((await history.spawn(place), place))
+        history.want(3)
+        await history.some_work(chance.randint(0, MUCH), workers[0][0])
+        await history.kill(*workers.pop(0))
+        for one in [one for one in workers if one[0].is_dead]:
+            workers.remove(one)
+            await history.kill(*one)
+    for worker, place in workers:
+        if place:
+            await history.kill(worker, place)
+    await history.spawn()
     await history.to_the_end()
 
 
@@ -189,6 +215,7 @@ def _wrong_deadly_end(history: History) -> Iterator[str]:
 PLOTS: Mapping[str, Callable[[History], Awaitable[None]]] = {
     "alone": alone,
     "pair": pair,
+    "crowd": crowd,
     "stop": stop,
     "purge": purge,
     "migration": migration,

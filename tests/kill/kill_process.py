@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -187,4 +188,5 @@ class Process:
 
     def _send(self, what: signal.Signals) -> None:
         if not self.is_dead:
-            os.kill(self.pid, what)
+            with suppress(ProcessLookupError):  # it has just died
+                os.kill(self.pid, what)

@@ -256,7 +256,9 @@ STORIES = {
 
 DEADLY = Story(workflow(external("a"), step("b", "kill.deadly", {}, after="a"), external("c", after="b")))
 """Its process dies each time."""
-ALL = {**STORIES, "deadly": DEADLY}
+PATIENT = Story(workflow(external("a", ms=60_000)))
+"""It only takes its time."""
+ALL = {**STORIES, "deadly": DEADLY, "patient": PATIENT}
 OLD = [
     "chain",
     "effects",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from kill_fate import Fate
 from kill_workflows import ALL, TEMPLATES
 from worker import Life, engine_for, live
 
@@ -72,7 +73,7 @@ def warm_up(folder: str) -> None:
     """Let everything be imported that is imported late."""
 
     async def once() -> None:
-        async with engine_for(Life(folder), PluginManager()) as engine:
+        async with engine_for(Life(folder), PluginManager(), Fate("")) as engine:
             for definition in (*TEMPLATES.values(), *(story.definition for story in ALL.values())):
                 engine.plan(definition)
 

@@ -55,12 +55,11 @@ class Life:
     pool_size: int = 10
 
 
-def engine_for(life: Life, plugins: PluginManager) -> Engine:
+def engine_for(life: Life, plugins: PluginManager, fate: Fate) -> Engine:
     """An engine on the folder's database; `plugins` must not have been asked for anything yet."""
     if life.lease is not None:
         opcode_core.engine.watch.LEASE = life.lease
         opcode_core.engine.watch.TICK = life.lease / 10
-    fate = Fate(life.die)
     plugins.register(World(Path(life.folder), fate), "kill")
     storage = MortalStorage(Location.from_url(f"sqlite:///{life.folder}/opcode.db?durability=normal"), fate)
     policies = dict.fromkeys(("kill.flaky", "kill.external"), UNBREAKABLE)
@@ -77,18 +76,20 @@ def engine_for(life: Life, plugins: PluginManager) -> Engine:
 async def live(life: Life, plugins: PluginManager, wire: socket.socket) -> None:
     """Serve who is at the other end of the wire until told to quit, or until nobody is there any more."""
     lines, answers = await asyncio.open_connection(sock=wire, limit=2**22)
-    async with engine_for(life, plugins) as engine:
+    fate = Fate(life.die)
+    async with engine_for(life, plugins, fate) as engine:
         for name, definition in TEMPLATES.items():
             if await engine.storage.template(name) is None:
                 await engine.define(name, definition)
-        await Worker(engine, answers).serve(lines)
+        await Worker(engine, answers, fate).serve(lines)
 
 
 class Worker:
     """Does what it is told, many things at once."""
 
-    def __init__(self, engine: Engine, answers: asyncio.StreamWriter) -> None:
+    def __init__(self, engine: Engine, answers: asyncio.StreamWriter, fate: Fate) -> None:
         self.engine = engine
+        self.fate = fate
         self.answers = answers
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -108,6 +109,7 @@ class Worker:
     async def do(self, number: str, verb: str, rest: str) -> None:
         try:
             self.say(f"{number} {await getattr(self, verb)(rest)}")
+            self.fate.at(f"answer:{verb}")
         except OpcodeError as error:
             self.say(f"{number} refused {error.code} {' '.join(error.message.split())}")
 

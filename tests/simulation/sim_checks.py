@@ -54,10 +54,12 @@ class Auditor:
         self.commits += 1
         run_id = commit.run.id
         state = self.states.setdefault(run_id, RunState(run_id))
+        forked = state.sequence == 0 and "forked_from" in commit.events[0].payload
         for event in commit.events:
             body = dumps([*event])
             self.bodies.setdefault(run_id, []).append(body)
-            self.may_follow(machine, state, event)
+            if not forked:  # what a fork takes over happened in another run
+                self.may_follow(machine, state, event)
             try:
                 evolve(state, Event(*loads(body)))
             except OpcodeError as error:
@@ -184,8 +186,9 @@ class Auditor:
             if [dumps([*event]) for event in log] != self.bodies[run_id]:
                 self.violated(f"the log of {run_id} was changed after it had been stored")
             state = self.states[run_id]
-            if (state.error or {}).get("details", {}).get("interruptions") and run_id in innocent:
-                self.violated(f"run {run_id} is set aside, but others killed the processes")
+            blamed = (state.error or {}).get("details") or {}
+            if blamed.get("interruptions") and not blamed["steps"] and run_id in innocent:
+                self.violated(f"run {run_id} is set aside; it did nothing when others killed the processes")
             if problem := broken_end(state, log):
                 self.violated(f"run {run_id} {problem}")
 

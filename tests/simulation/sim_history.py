@@ -13,9 +13,10 @@ from sim_checks import Auditor
 from sim_clock import SimulatedClock, SimulatedIds
 from sim_ending import Ending
 from sim_lab import Laboratory
-from sim_loop import PROCESS, SimulatedLoop, Stuck
+from sim_loop import SimulatedLoop, Stuck
 from sim_machines import Machine, Machines
 from sim_people import People
+from sim_process import PROCESS
 from sim_settings import settings_of
 from sim_storage import READING, SLOWEST, Faults
 
@@ -202,7 +203,10 @@ class History:
             self.say(machine, f"claims {args[0]}, gets {[run.id for run in result]}")
         elif name != "beat":
             self.say(machine, f"{name} {args!r:.160}")
-        self.auditor.wrote(machine, name, args, result)
+        try:
+            self.auditor.wrote(machine, name, args, result)
+        except Exception as error:  # the engine would take it for the storage's
+            self.violated("".join(traceback.format_exception(error)))
 
     def told(self, commit: Commit) -> str:
         """A commit, shortly."""

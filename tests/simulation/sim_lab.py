@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from sim_loop import PROCESS, Process
+from sim_process import PROCESS, Process
 
 from opcode_core import ActionContext, ErrorCode, OpcodeError, RunEnded, action, hookimpl
 
@@ -94,7 +94,7 @@ class Laboratory:
             assert process is not None
             if lab.kills(process, ctx, deaths):
                 process.dies_at = process.steps + 1
-                await asyncio.Event().wait()
+                await asyncio.sleep(1)
             return deaths
 
         @action("sim.child", effect="external")

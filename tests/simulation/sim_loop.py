@@ -8,50 +8,20 @@ import asyncio
 import heapq
 import math
 from collections.abc import Coroutine
-from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any
+
+from sim_process import PROCESS, Died, Process
 
 STEP = 1e-5
 """Virtual seconds that a callback takes."""
 MOST_STEPS = 400_000
 """Callbacks after which nobody believes in an end any more."""
 SWEEP = 3_000
-PROCESS: ContextVar["Process | None"] = ContextVar("process", default=None)
-
-
-class Died(Exception):
-    """The process that was asked is no more."""
 
 
 class Stuck(Exception):
     """Nothing will ever happen again, or always the same."""
-
-
-class Process:
-    """A simulated operating system process.
-
-    Attributes:
-        steps: how many callbacks it has run.
-        dies_at: the step that it does not live to see.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.alive = True
-        self.steps = 0
-        self.dies_at: int | None = None
-        self.context = copy_context()
-        self.context.run(PROCESS.set, self)
-        self.paused = False
-        self.backlog: list[asyncio.Handle] = []
-        self.calls: dict[asyncio.Future[Any], Coroutine[Any, Any, Any]] = {}
-
-    def __repr__(self) -> str:
-        return self.name
-
-    def on_death(self) -> None:
-        """It is dead now."""
 
 
 class SimulatedTask(asyncio.Task):

@@ -5,7 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sim_clock import ClockAhead
-from sim_loop import Died, Process
+from sim_process import Died, Process
 from sim_storage import SLOWEST, FaultyStorage
 
 from opcode_core import Engine, ErrorCode, OpcodeError

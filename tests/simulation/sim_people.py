@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from sim_author import SIGNALS
-from sim_loop import Died
+from sim_process import Died
 
 from opcode_core import ErrorCode, OpcodeError
 from opcode_core.state import SUSPENDED
@@ -129,8 +129,7 @@ class People:
 
     async def cancel(self, engine: Any, run_id: str) -> None:
         state, stored = await engine.cancel(run_id), self.states[run_id]
-        undone = not state.ended and not engine.closing and not self.world.faults.made
-        if undone or state.sequence > stored.sequence:
+        if state.sequence > stored.sequence:
             self.world.violated(f"cancel of {run_id} gave {state.status}; stored is {stored.status}")
 
     async def signal(
@@ -156,7 +155,7 @@ class People:
             return state
 
         result = await self.ask(work, f"signal {kind} {mark}")
-        refused = isinstance(result, OpcodeError) and result.code is not ErrorCode.STORE_ERROR
+        refused = isinstance(result, OpcodeError) and not _is_unclear(result)
         if refused and self.world.auditor.is_in_log(run_id, mark):
             self.world.violated(f"signal {kind} {mark} was refused ({result}) and is in the log")
 
@@ -179,3 +178,8 @@ class People:
                 await self.signal(run_id, "data", {"signal": waiting["signal"]}, step_id)
             elif step.status == SUSPENDED and waiting.get("for") == "operator":
                 await self.signal(run_id, "retry", {}, step_id)
+
+
+def _is_unclear(error: OpcodeError) -> bool:
+    """Whether it may have been done nevertheless: the storage failed, or the run was taken over meanwhile."""
+    return error.code is ErrorCode.STORE_ERROR or "fence" in error.details

@@ -6,7 +6,8 @@ from opcode_core import Event
 from opcode_core import events as e
 from opcode_core.definition import ActionStep
 from opcode_core.durations import parse_duration
-from opcode_core.state import FAILED, RETRYING, RunState
+from opcode_core.engine.reopening import around
+from opcode_core.state import FAILED, RETRYING, STEP_ENDED, RunState
 
 BEGINS = frozenset({e.STEP_STARTED, e.STEP_RETRY_ATTEMPT})
 AFTER_FAILURE = frozenset({e.WORKFLOW_RESUMED, e.WORKFLOW_CANCELLED, e.SIGNAL_RECEIVED, e.VARIABLE_SET})
@@ -26,6 +27,10 @@ def broken_promise(state: RunState, event: Event, step: dict[str, Any], exact: b
         return f"is recorded after the run {state.status}"
     if event.event_type in BEGINS and state.held is not None:
         return f"a step begins while the run is held: {state.held}"
+    if event.event_type in BEGINS:
+        for block in around(event.step_id or ""):
+            if (status := state.steps[block].status) in STEP_ENDED:
+                return f"a step begins inside {block}, which is {status}"
     check = _CHECKS.get(event.event_type)
     return None if check is None else check(state, event, step, exact)
 

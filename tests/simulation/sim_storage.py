@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from sim_loop import Process
+from sim_process import Process
 
 from opcode_core import ErrorCode, OpcodeError
 from opcode_core.memory import MemoryStorage

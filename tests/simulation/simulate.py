@@ -28,26 +28,32 @@ def main() -> int:
     began, failed = time.time(), 0
     for seed in seeds:
         history = History(seed, options)
-        problem = None
-        try:
-            history.play()
-        except Violation as violation:
-            problem = violation if asked.match in str(violation) else None
+        problem = played(history, asked.match)
         if asked.digest:
-            told = history.record() + (str(problem).encode() if problem else b"")
-            print(hashlib.sha256(told).hexdigest())
+            print(digest(history, problem))
             continue
-        if asked.verbose:
-            tell(history)
-        if problem is not None:
-            failed += 1
-            if asked.last_lines and not asked.verbose:
-                tell(history, asked.last_lines)
+        failed += bool(problem)
+        if asked.verbose or (problem and asked.last_lines):
+            tell(history, 0 if asked.verbose else asked.last_lines)
+        if problem:
             print(f"seed {seed}: {problem}", flush=True)
-    if asked.digest:
-        return 0
-    print(f"{len(seeds)} histories, {failed} failed, {time.time() - began:.1f} s")
-    return 1 if failed else 0
+    if not asked.digest:
+        print(f"{len(seeds)} histories, {failed} failed, {time.time() - began:.1f} s")
+    return 1 if failed and not asked.digest else 0
+
+
+def played(history: History, match: str) -> str:
+    """What went wrong, if it says `match`."""
+    try:
+        history.play()
+    except Violation as violation:
+        return str(violation) if match in str(violation) else ""
+    return ""
+
+
+def digest(history: History, problem: str) -> str:
+    """The same for the same history."""
+    return hashlib.sha256(history.record() + problem.encode()).hexdigest()
 
 
 def tell(history: History, last: int = 0) -> None:

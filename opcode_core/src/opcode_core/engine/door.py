@@ -9,6 +9,7 @@ from opcode_core.engine import steps
 from opcode_core.engine.deadline import within
 from opcode_core.engine.failure import Halted, LogFailed, Parked, StepFailed, as_error, exhausted
 from opcode_core.engine.log import NOTHING
+from opcode_core.engine.reopening import around
 from opcode_core.engine.retry import pause_before
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import Block, StepPlan
@@ -82,6 +83,8 @@ class Door:
         """Begin a step, or take it up where it was left; False when it has ended by that."""
         if (reason := scope.stop.requested) is not None:
             raise Halted(reason)
+        if self.skipped and not self.skipped.isdisjoint(around(step_id)):
+            raise Halted("the step around it was skipped")
         if self.run.begins_nothing:
             raise self.run.parked()
         if state is None or state.status == PENDING:
@@ -145,6 +148,9 @@ class Door:
             output = await self._body(step, step_id, scope, mine)
         except OpcodeError as raised:
             error = raised
+        except Halted:
+            if step_id not in self.skipped:
+                raise
         except asyncio.CancelledError:
             if not self._was_skipped(step_id):
                 raise
@@ -263,6 +269,8 @@ class Door:
         state = self.state.steps[step_id]
         await self.run.commit()
         pause = (state.retry_at or 0.0) - self.run.engine.clock.now()
+        if state.status in STEP_ENDED:
+            return False
         if pause > HELD:
             raise self.run.parked()
         if pause > 0:

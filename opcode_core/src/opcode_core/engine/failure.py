@@ -55,7 +55,7 @@ def is_own(raised: BaseException) -> bool:
     if isinstance(raised, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is not None and not task.cancelling()
-    return isinstance(raised, Exception | SystemExit) and not isinstance(raised, LogFailed | Parked)
+    return isinstance(raised, Exception | SystemExit) and not isinstance(raised, Halted | LogFailed | Parked)
 
 
 def as_error(raised: BaseException, what: str) -> OpcodeError:

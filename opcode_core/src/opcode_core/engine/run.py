@@ -155,7 +155,7 @@ class Run:
                 if await self._rest(parked):
                     return
             if not self.state.ended:
-                (self._ending or self._finish)()
+                self._end()
                 if self.state.status == CANCELLED:
                     await self._cancel_children()
                 self.tell_parent()
@@ -191,6 +191,13 @@ class Run:
         finally:
             self._interruptible = False
         return None
+
+    def _end(self) -> None:
+        """Whatever else is about to end the run, a cancellation that is stored comes first."""
+        if self.state.cancelling is not None:
+            self._cancelled()
+        else:
+            (self._ending or self._finish)()
 
     def _is_ending(self) -> bool:
         return self._ending is not None

@@ -406,6 +406,8 @@ class Runs:
         except OpcodeError as error:
             if error.code is ErrorCode.STORE_ERROR:
                 raise
+            if self.engine.closing:  # it is not the run that refuses
+                return
             _log.warning("run %s refused %s: %s", record.id, message.kind, error)
             await self.storage.drop(message.id)
 

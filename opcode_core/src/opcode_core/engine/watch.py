@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from opcode_core.engine.owner import LEASE, is_dead
@@ -18,14 +19,26 @@ BEAT = 3
 """Ticks between signs of life, and between looks for the dead."""
 
 
+async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await act()
+        except OpcodeError as error:
+            _log.error("the storage cannot be asked for news: %s", error)
+        except Exception:  # without it nobody would know that this process lives
+            _log.exception("the watch failed; it goes on")
+
+
 class Watch:
     """Says that this process lives, takes over from those that do not, and brings messages to runs."""
 
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
         self.storage = engine.storage
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_known = False
+        self._ticks = 0
 
     async def begin(self) -> None:
         """Be known as living; from then on runs may be owned. Idempotent."""
@@ -33,17 +46,21 @@ class Watch:
             return
         await self._beat()
         if self._is_wanted():
-            self._task = asyncio.create_task(self._serve(), name="watch")
+            self._tasks = {
+                asyncio.create_task(_every(TICK * BEAT, self._beat), name="heart"),
+                asyncio.create_task(_every(TICK, self._look), name="watch"),
+            }
 
     def _is_wanted(self) -> bool:
-        return self._task is None and not self.engine.closing
+        return not self._tasks and not self.engine.closing
 
     async def end(self) -> None:
         """Be known as gone: what is still owned is anybody's."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks.clear()
         if not self._is_known:
             return
         try:
@@ -51,21 +68,10 @@ class Watch:
         except OpcodeError as error:
             _log.error("the storage does not take leave; others will wait for the lease's end: %s", error)
 
-    async def _serve(self) -> None:
-        ticks = 0
-        while True:
-            await asyncio.sleep(TICK)
-            ticks += 1
-            try:
-                await self._tick(beat=ticks % BEAT == 0)
-            except OpcodeError as error:
-                _log.error("the storage cannot be asked for news: %s", error)
-            except Exception:  # without it nobody would know that this process lives
-                _log.exception("the watch failed; it goes on")
-
-    async def _tick(self, *, beat: bool) -> None:
-        if beat:
-            await self._beat()
+    async def _look(self) -> None:
+        """See what others left: now and then also runs, each time messages."""
+        self._ticks += 1
+        if self._ticks % BEAT == 0:
             due = await self.storage.next_due(float("-inf"))
             if due is not None:  # perhaps of a run that a process left which is gone
                 self.engine.timers.arm(due)

@@ -7,12 +7,13 @@ from opcode_core import events as e
 from opcode_core.codec import dumps, loads
 from opcode_core.contracts.action import Action, RunEnded
 from opcode_core.engine.breaker import Breaker
-from opcode_core.engine.failure import as_error, is_own
+from opcode_core.engine.failure import Halted, as_error, is_own
 from opcode_core.engine.steps.child import output_of_child
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import StepPlan
 from opcode_core.redaction import redact
 from opcode_core.scope import Scope
+from opcode_core.state import STEP_ENDED
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -90,6 +91,8 @@ async def _call(
     context = engine.context_for(run, step, step_id, scope)
     try:
         async with engine.pool:
+            if run.state.steps[step_id].status in STEP_ENDED:
+                raise Halted("it was given up before its turn came")
             output = await engine.runner.run(action, params, context)
         if not isinstance(output, RunEnded):
             output = _checked(output, action)
