@@ -148,11 +148,8 @@ class Door:
             output = await self._body(step, step_id, scope, mine)
         except OpcodeError as raised:
             error = raised
-        except Halted:
-            if step_id not in self.skipped:
-                raise
-        except asyncio.CancelledError:
-            if not self._was_skipped(step_id):
+        except (Halted, asyncio.CancelledError) as stopped:
+            if not self._was_skipped(step_id, stopped):
                 raise
         if mine.status in STEP_ENDED or self.state.steps.get(step_id) is not mine:
             if step_id in self.skipped:
@@ -161,7 +158,11 @@ class Door:
         if error is None:
             self.record(e.STEP_COMPLETED, step_id, {"output": output})
             return None
-        if mine.status == SUSPENDED:
+        return self._left_by(error, step, step_id)
+
+    def _left_by(self, error: OpcodeError, step: StepPlan, step_id: str) -> OpcodeError:
+        """Nothing of the attempt waits or goes on any more."""
+        if self.state.steps[step_id].status == SUSPENDED:
             self.run.log.end_wait(step_id, "its time is over")
         if step.flow is not None:
             self.run.abandon(f"{step_id}.", "the step around it failed")
@@ -201,10 +202,12 @@ class Door:
         if task is not None:
             task.cancel()
 
-    def _was_skipped(self, step_id: str) -> bool:
-        """Whether a cancellation was meant for this step alone."""
+    def _was_skipped(self, step_id: str, stopped: BaseException) -> bool:
+        """Whether what stopped it was meant for this step alone."""
+        if step_id not in self.skipped:
+            return False
         task = asyncio.current_task()
-        return step_id in self.skipped and task is not None and task.uncancel() == 0
+        return isinstance(stopped, Halted) or (task is not None and task.uncancel() == 0)
 
     def _timed_out(self, step: StepPlan, step_id: str) -> OpcodeError:
         self.run.resumed()

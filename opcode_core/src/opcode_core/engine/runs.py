@@ -406,10 +406,13 @@ class Runs:
         except OpcodeError as error:
             if error.code is ErrorCode.STORE_ERROR:
                 raise
-            if self.engine.closing:  # it is not the run that refuses
-                return
-            _log.warning("run %s refused %s: %s", record.id, message.kind, error)
-            await self.storage.drop(message.id)
+            await self._drop_refused(message, error)
+
+    async def _drop_refused(self, message: Message, error: OpcodeError) -> None:
+        if self.engine.closing:  # it is not the run that refuses
+            return
+        _log.warning("run %s refused %s: %s", message.workflow_id, message.kind, error)
+        await self.storage.drop(message.id)
 
 
 async def _seen(run: Run) -> RunState | None:
