@@ -12,7 +12,7 @@ from opcode_core.memory import MemoryStorage
 
 READING = frozenset(
     {"owners", "orphans", "due", "next_due", "messages", "run", "run_by_key", "runs", "events", "context"}
-    | {"snapshot", "decision", "decisions", "definition", "template", "templates", "check"}
+    | {"snapshot", "decision", "decisions", "definition", "template", "templates", "item", "items", "check"}
 )
 SLOWEST = 25.0
 """Seconds that a call may take: longer than a process counts as living without a sign of life."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opcode_core.contracts.storage import Commit as Commit
     from opcode_core.contracts.storage import DecisionFilter as DecisionFilter
     from opcode_core.contracts.storage import EventFilter as EventFilter
+    from opcode_core.contracts.storage import Item as Item
     from opcode_core.contracts.storage import Message as Message
     from opcode_core.contracts.storage import Page as Page
     from opcode_core.contracts.storage import RunFilter as RunFilter
@@ -75,6 +76,7 @@ _HOMES = {
             "Commit",
             "DecisionFilter",
             "EventFilter",
+            "Item",
             "Message",
             "Page",
             "RunFilter",

@@ -12,6 +12,7 @@ from opcode_core.contracts.storage import (
     Commit,
     DecisionFilter,
     EventFilter,
+    Item,
     Message,
     Page,
     RunFilter,
@@ -21,13 +22,15 @@ from opcode_core.contracts.storage import (
 from opcode_core.decisions import Decision
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
+from opcode_core.shelves import Shelf
 from opcode_core.state import RUN_ENDED
 
 Row = TypeVar("Row")
+_EMPTY = Shelf()
 
 
 class MemoryStorage:
-    """A Storage of plain dicts and lists. Values are shared with the caller, never copied."""
+    """A Storage of plain dicts and lists. Values are shared with the caller, never copied, but for those of items."""
 
     def __init__(self) -> None:
         self._runs: dict[str, RunRecord] = {}
@@ -44,6 +47,7 @@ class MemoryStorage:
         self._decisions: dict[str, Decision] = {}
         self._messages: dict[str, Message] = {}
         self._snapshots: dict[str, tuple[int, bytes]] = {}
+        self._shelves: dict[str, Shelf] = {}
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -267,6 +271,33 @@ class MemoryStorage:
         self._snapshots.pop(run.id, None)
         self._decisions = {key: row for key, row in self._decisions.items() if row.workflow_id != run.id}
         self._messages = {key: row for key, row in self._messages.items() if row.workflow_id != run.id}
+
+    async def put(self, shelf: str, key: str, value: Any, now: float, *, version: int | None = None) -> Item:
+        """On its shelf, which is made when it is missing."""
+        return self._shelves.setdefault(shelf, Shelf()).put(Item(shelf, key, value, 0, now), version)
+
+    async def item(self, shelf: str, key: str) -> Item | None:
+        """From its shelf."""
+        return self._shelves.get(shelf, _EMPTY).get(key)
+
+    async def items(
+        self,
+        shelf: str,
+        prefix: str = "",
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        greatest_first: bool = False,
+    ) -> Page[Item]:
+        """A stretch of its shelf."""
+        last = None if cursor is None else _decode(cursor, "items", str)[0]
+        kept = self._shelves.get(shelf, _EMPTY)
+        found = kept.descending(prefix, last) if greatest_first else kept.ascending(prefix, last)
+        return _page(found, limit, lambda item: _encode("items", item.key))
+
+    async def remove(self, shelf: str, keys: Sequence[str]) -> int:
+        """From its shelf."""
+        return self._shelves.get(shelf, _EMPTY).remove(keys)
 
     async def check(self) -> list[str]:
         """Nothing here can be damaged."""

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote
@@ -29,6 +29,10 @@ class Settings:
         recovery: `resume` lets runs whose process died go on by themselves, `suspend` holds them
             until somebody says so.
         retention: seconds for which a run is kept after its end; None keeps all.
+        listen_addr: where the server listens, as `127.0.0.1:4100` or `[::1]:4100`; port 0 takes a free one.
+        base_url: how the server is reached from outside; made of `listen_addr` when empty.
+        panel: whether the server shows the web panel.
+        token: what callers of the server must bring along; needed beyond loopback.
     """
 
     db_path: Path = HOME / "opcode.db"
@@ -40,6 +44,10 @@ class Settings:
     plugins_deny: tuple[str, ...] = ()
     recovery: Literal["resume", "suspend"] = "resume"
     retention: float | None = None
+    listen_addr: str = "127.0.0.1:4100"
+    base_url: str = ""
+    panel: bool = True
+    token: str = field(default="", repr=False)
 
     @property
     def storage_url(self) -> str:
@@ -71,10 +79,10 @@ def load_settings(
     values: dict[str, Any] = {}
     for name, value in _read_file(path).items():
         values[name] = _read(name, value, f"{path}: {name}")
-    for field in fields(Settings):
-        variable = f"OPCODE_{field.name.upper()}"
+    for name in (known.name for known in fields(Settings)):
+        variable = f"OPCODE_{name.upper()}"
         if environment.get(variable, "") != "":
-            values[field.name] = _read(field.name, environment[variable], variable)
+            values[name] = _read(name, environment[variable], variable)
     for name, value in (flags or {}).items():
         if value is not None:
             values[name] = _read(name, value, f"--{name.replace('_', '-')}")
@@ -90,7 +98,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise _wrong(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise _wrong(f"{path} must hold a JSON object")
-    known = {field.name for field in fields(Settings)}
+    known = {setting.name for setting in fields(Settings)}
     for name in content:
         if name not in known and name not in LATER:
             hint = did_you_mean(name, known) or available(sorted(known))
@@ -98,45 +106,73 @@ def _read_file(path: Path) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name in known and value is not None}
 
 
-LATER = frozenset({"listen_addr", "base_url", "panel", "token", "http_allow_private"})
+LATER = frozenset({"http_allow_private"})
 """Settings that packages beside the core read for themselves."""
 
 
-CHOICES = {
-    "log_level": ("debug", "info", "warning", "error"),
-    "durability": ("full", "normal"),
-    "recovery": ("resume", "suspend"),
-}
-
-
 def _read(name: str, value: Any, source: str) -> Any:
-    match name:
-        case "db_path":
-            if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
-                return Path(value)
-            raise _wrong(f"{source} is {value!r}; it must be the path of a file")
-        case "storage" if not isinstance(value, str):
-            raise _wrong(f"{source} is {value!r}; it must be a URL")
-        case "pool_size":
-            if re.fullmatch("[0-9]{1,5}", str(value)) and 1 <= int(value) <= 10_000:
-                return int(value)
-            raise _wrong(f"{source} is {value!r}; it must be a number from 1 to 10000")
-        case "log_level" | "durability" | "recovery":
-            return _choice(str(value).lower(), CHOICES[name], source)
-        case "retention":
-            return _retention(value, source)
-        case "plugins_allow" | "plugins_deny":
-            names = value.split(",") if isinstance(value, str) else value
-            if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
-                return tuple(name.strip() for name in names if name.strip())
-            raise _wrong(f"{source} is {value!r}; it must be a list of names")
-    return str(value)
+    return _READERS[name](value, source)
 
 
-def _choice(value: str, allowed: tuple[str, ...], source: str) -> str:
-    if value in allowed:
+def _file(value: Any, source: str) -> Path:
+    if isinstance(value, str | Path) and str(value) and "\0" not in str(value):
+        return Path(value)
+    raise _wrong(f"{source} is {value!r}; it must be the path of a file")
+
+
+def _url(value: Any, source: str) -> str:
+    if isinstance(value, str):
         return value
-    raise _wrong(f"{source} is {value!r}; it must be one of {', '.join(allowed)}")
+    raise _wrong(f"{source} is {value!r}; it must be a URL")
+
+
+def _pool(value: Any, source: str) -> int:
+    if re.fullmatch("[0-9]{1,5}", str(value)) and 1 <= int(value) <= 10_000:
+        return int(value)
+    raise _wrong(f"{source} is {value!r}; it must be a number from 1 to 10000")
+
+
+def _names(value: Any, source: str) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        return tuple(name.strip() for name in names if name.strip())
+    raise _wrong(f"{source} is {value!r}; it must be a list of names")
+
+
+def _base(value: Any, source: str) -> str:
+    if re.fullmatch(r"https?://[^/?#\s]+/?", str(value)):
+        return str(value).rstrip("/")
+    raise _wrong(f'{source} is {value!r}; it must be like "https://opcode.example.org"')
+
+
+def _token(value: Any, source: str) -> str:
+    if isinstance(value, str) and re.fullmatch("[!-~]+", value):
+        return value
+    raise _wrong(f"{source} must be printable ASCII without spaces")
+
+
+def _one_of(*allowed: str) -> Callable[[Any, str], str]:
+    def choice(value: Any, source: str) -> str:
+        if str(value).lower() in allowed:
+            return str(value).lower()
+        raise _wrong(f"{source} is {str(value).lower()!r}; it must be one of {', '.join(allowed)}")
+
+    return choice
+
+
+def _address(value: Any, source: str) -> str:
+    host, colon, port = str(value).rpartition(":")
+    if colon and host and re.fullmatch("[0-9]{1,5}", port) and int(port) < 65536:
+        return str(value)
+    raise _wrong(f'{source} is {value!r}; it must be host:port, as "127.0.0.1:4100"')
+
+
+def _switch(value: Any, source: str) -> bool:
+    switches = {"true": True, "1": True, "on": True, "yes": True}
+    switches |= {"false": False, "0": False, "off": False, "no": False}
+    if str(value).lower() not in switches:
+        raise _wrong(f"{source} is {value!r}; it must be true or false")
+    return switches[str(value).lower()]
 
 
 def _retention(value: Any, source: str) -> float | None:
@@ -153,3 +189,20 @@ def _retention(value: Any, source: str) -> float | None:
 
 def _wrong(message: str) -> OpcodeError:
     return OpcodeError(ErrorCode.VALIDATION_ERROR, message)
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "db_path": _file,
+    "storage": _url,
+    "pool_size": _pool,
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "durability": _one_of("full", "normal"),
+    "recovery": _one_of("resume", "suspend"),
+    "plugins_allow": _names,
+    "plugins_deny": _names,
+    "retention": _retention,
+    "listen_addr": _address,
+    "base_url": _base,
+    "panel": _switch,
+    "token": _token,
+}

@@ -60,6 +60,8 @@ WRITES = {
     "post": lambda storage: storage.post(a_message()),
     "drop": lambda storage: storage.drop("m1"),
     "add_template": lambda storage: storage.add_template(a_template()),
+    "put": lambda storage: storage.put("s", "k", 1, 1.0),
+    "remove": lambda storage: storage.remove("s", ["k"]),
     "purge": lambda storage: storage.purge(1.0),
 }
 

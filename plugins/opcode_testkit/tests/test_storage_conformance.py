@@ -1,11 +1,13 @@
 """The suite finds storages that break a promise."""
 
+import asyncio
+import re
 from ast import literal_eval
 from dataclasses import replace
 
 import pytest
 
-from opcode_core import DecisionFilter, EventFilter, OpcodeError, Page
+from opcode_core import DecisionFilter, ErrorCode, EventFilter, OpcodeError, Page
 from opcode_core.memory import MemoryStorage
 from opcode_testkit.storage import StorageConformance
 
@@ -182,6 +184,66 @@ class Boundless(MemoryStorage):
         return await super().purge(before, 10**6)
 
 
+class LastWins(MemoryStorage):
+    async def put(self, shelf, key, value, now, *, version=None):
+        return await super().put(shelf, key, value, now)
+
+
+class Late(MemoryStorage):
+    async def put(self, shelf, key, value, now, *, version=None):
+        known = await self.item(shelf, key)
+        if version is not None and version != (known.version if known else 0):
+            raise OpcodeError(ErrorCode.CONFLICT, key, details={"version": known.version if known else 0})
+        await asyncio.sleep(0)
+        return await super().put(shelf, key, value, now)
+
+
+class Lending(MemoryStorage):
+    def __init__(self):
+        super().__init__()
+        self._values = {}
+
+    async def put(self, shelf, key, value, now, *, version=None):
+        self._values[shelf, key] = value
+        return await super().put(shelf, key, value, now, version=version)
+
+    async def item(self, shelf, key):
+        return replace(await super().item(shelf, key), value=self._values[shelf, key])
+
+
+class Patterns(MemoryStorage):
+    async def items(self, shelf, prefix="", limit=100, cursor=None, *, greatest_first=False):
+        page = await super().items(shelf, "", 10**6, greatest_first=greatest_first)
+        pattern = re.compile(re.escape(prefix).replace("%", ".*").replace("_", "."), re.DOTALL)
+        return Page(tuple(item for item in page.items if pattern.match(item.key)))
+
+
+class Alphabetic(MemoryStorage):
+    async def items(self, shelf, prefix="", limit=100, cursor=None, *, greatest_first=False):
+        page = await super().items(shelf, prefix, limit, cursor, greatest_first=greatest_first)
+        items = sorted(page.items, key=lambda item: item.key.casefold(), reverse=greatest_first)
+        return replace(page, items=tuple(items))
+
+
+class ItemsByOffset(MemoryStorage):
+    async def items(self, shelf, prefix="", limit=100, cursor=None, *, greatest_first=False):
+        page = await super().items(shelf, prefix, 10**6, greatest_first=greatest_first)
+        start = int(cursor or 0)
+        more = len(page.items) > start + limit
+        return Page(page.items[start : start + limit], str(start + limit) if more else None)
+
+
+class OneShelf(MemoryStorage):
+    async def put(self, shelf, key, value, now, *, version=None):
+        return replace(await super().put("", key, value, now, version=version), shelf=shelf)
+
+
+class Counting(MemoryStorage):
+    async def remove(self, shelf, keys):
+        await super().remove(shelf, keys)
+        return len(keys)
+
+
 SUITE = StorageConformance()
 BROKEN = [
     (OneByOne, SUITE.test_a_refused_commit_takes_the_whole_batch_with_it, ()),
@@ -214,6 +276,17 @@ BROKEN = [
     (Heartless, SUITE.test_a_parent_stays_while_a_child_goes_on, ("active",)),
     (Tidy, SUITE.test_a_definition_stays_while_anything_uses_it, ()),
     (Boundless, SUITE.test_a_limit_goes_on_with_the_next_call, ()),
+    (LastWins, SUITE.test_another_version_is_a_conflict, (2, 1)),
+    (LastWins, SUITE.test_of_many_who_put_something_new_one_wins, ()),
+    (Late, SUITE.test_of_many_who_put_something_new_one_wins, ()),
+    (Late, SUITE.test_no_change_is_lost, ()),
+    (Lending, SUITE.test_what_was_read_may_be_changed, ()),
+    (Patterns, SUITE.test_prefixes_are_taken_literally, (False,)),
+    (Alphabetic, SUITE.test_prefixes_are_taken_literally, (True,)),
+    (ItemsByOffset, SUITE.test_pages_of_items_stay_while_items_are_added, (True,)),
+    (ItemsByOffset, SUITE.test_pages_of_items_stay_while_items_are_removed, (False,)),
+    (OneShelf, SUITE.test_shelves_are_apart, ()),
+    (Counting, SUITE.test_removing_tells_how_many_were_there, ()),
 ]
 
 

@@ -112,7 +112,12 @@ def cli(ctx: click.Context, /, **_: Any) -> None:
     Exit codes: 0 done, 1 failed, 2 usage, 3 suspended.
     """
     if ctx.invoked_subcommand is None:
-        print(ctx.get_help())
+        assert isinstance(ctx.command, Commands)
+        serve = ctx.command.get_command(ctx, "serve")
+        if serve is None:
+            print(ctx.get_help())
+        else:
+            ctx.exit(ctx.invoke(serve))
 
 
 def main() -> None:

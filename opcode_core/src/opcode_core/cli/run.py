@@ -11,9 +11,11 @@ from opcode_core.cli.interrupts import interrupts
 from opcode_core.cli.outcome import Outcome, outcome, report
 from opcode_core.cli.problems import Usage, say, say_warnings
 from opcode_core.cli.screen import print_json
-from opcode_core.cli.session import JSON, MEMORY, driving, how_to_get, lasting_storage
+from opcode_core.cli.server import begin, running, stored_events
+from opcode_core.cli.session import JSON, MEMORY, driving, engine, how_to_get, lasting_storage
 from opcode_core.cli.sources import read_params, read_source
 from opcode_core.plan import Plan
+from opcode_core.runfile import Running
 
 
 @click.command("run")
@@ -54,9 +56,14 @@ def command(
     params = read_params(pairs, params_file)
     source = read_source(workflow)
     url = _storage(no_store=no_store, is_template=source is None)
-    came = asyncio.run(
-        _run(url, workflow, source, params, seconds, quiet=quiet, version=version, agent_id=agent)
-    )
+    server = None if url == MEMORY else running()
+    if server is None:
+        work = _run(url, workflow, source, params, seconds, quiet=quiet, version=version, agent_id=agent)
+    else:
+        work = _run_there(
+            server, workflow, source, params, seconds, quiet=quiet, version=version, agent_id=agent
+        )
+    came = asyncio.run(work)
     if as_json:
         print_json(came.answer)
     else:
@@ -115,3 +122,29 @@ async def _run(
                 run_id = await ready.start(what, params, **options)
                 seen = await driver.see(events, title, plan, RunState(run_id))
             return await outcome(ready, seen)
+
+
+async def _run_there(
+    server: Running,
+    workflow: str,
+    source: bytes | None,
+    params: dict[str, Any],
+    seconds: float | None,
+    *,
+    quiet: bool,
+    version: str | None,
+    agent_id: str,
+) -> Outcome:
+    """Let the running server do it, and look on; it goes on there when this command is told to end."""
+    from opcode_core.folding import fold
+
+    async with engine() as ready:
+        begun = await begin(server, workflow, source, params, version=version, agent_id=agent_id)
+        state = fold(begun, await ready.log(begun))
+        plan = await ready.plan_of(state)
+        say_warnings(plan.warnings)
+        with interrupts() as first:
+            driver = Driver(ready, first, cancel_on=(signal.SIGINT,), seconds=seconds, quiet=quiet)
+            events = stored_events(ready.storage, begun, state.sequence)
+            seen = await driver.see(events, state.name or begun, plan, state)
+        return await outcome(ready, seen)

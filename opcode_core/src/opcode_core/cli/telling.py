@@ -13,12 +13,15 @@ from opcode_core.cli.interrupts import interrupts
 from opcode_core.cli.outcome import outcome, report
 from opcode_core.cli.problems import DONE, FAILED, Usage, say
 from opcode_core.cli.screen import print_json
+from opcode_core.cli.server import ask, running, stored_events
 from opcode_core.cli.session import driving, engine
 from opcode_core.contracts.storage import EventFilter, Message
 from opcode_core.engine import signals
 from opcode_core.engine.doctor import Owners
 from opcode_core.engine.engine import Engine
 from opcode_core.engine.run import Run
+from opcode_core.folding import fold
+from opcode_core.runfile import Running
 from opcode_core.state import RunState
 
 LOOKED_AT = 3.0
@@ -38,6 +41,9 @@ class Told:
 
 async def tell_and_see(told: Told, *, quiet: bool, as_json: bool) -> int:
     """The run goes on in this process until it ends or waits again, unless another one drives it."""
+    server = running()
+    if server is not None:
+        return await _tell_server(server, told, quiet=quiet, as_json=as_json)
     async with driving() as ready:
         record = await ready.find(told.run_id)
         before = await ready.state(record.id)
@@ -54,6 +60,33 @@ async def tell_and_see(told: Told, *, quiet: bool, as_json: bool) -> int:
                     return _report_left(answer, await _is_taken(ready, told, before), as_json=as_json)
                 seen = await see()
             came = await outcome(ready, await driver.see_above(seen))
+    if as_json:
+        print_json({**answer, **came.answer})
+    else:
+        report(came, stored=True, quiet=quiet)
+    return came.exit_code
+
+
+async def _tell_server(server: Running, told: Told, *, quiet: bool, as_json: bool) -> int:
+    """Let the running server tell the run, and look on until it ends or waits again."""
+    async with engine() as ready:
+        record = await ready.find(told.run_id)
+        _check_choice(told, await ready.state(record.id))
+        with interrupts() as first:
+            driver = Driver(ready, first, quiet=quiet)
+            state = fold(record.id, await ready.log(record.id))
+            events = stored_events(ready.storage, record.id, state.sequence)
+            about = {} if told.step_id is None else {"step_id": told.step_id}
+            said = {
+                "signal_type": told.kind,
+                "payload": dict(told.payload),
+                "agent_id": told.agent_id,
+                **about,
+            }
+            answer = await ask(server, "signal", {"workflow_id": record.id, **said})
+            plan = await ready.plan_of(state)
+            seen = await driver.see(events, state.name or record.id, plan, state)
+        came = await outcome(ready, seen)
     if as_json:
         print_json({**answer, **came.answer})
     else:

@@ -112,6 +112,25 @@ class TemplateRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """Something that a part of the program remembers beside the runs: a token, an agent, a job, a notice.
+
+    Attributes:
+        shelf: what kind of thing it is; each part of the program has shelves of its own.
+        key: its name on the shelf.
+        value: JSON.
+        version: 1 when it is put there first, one more with each change.
+        updated_at: seconds since the epoch.
+    """
+
+    shelf: str
+    key: str
+    value: Any
+    version: int
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs: all that is given must hold; what is None does not restrict.
 
@@ -310,6 +329,41 @@ class Storage(Protocol):
 
         With `agent_id`, only the versions which that agent stored count.
         """
+        ...
+
+    # -- what else is remembered
+
+    async def put(self, shelf: str, key: str, value: Any, now: float, *, version: int | None = None) -> Item:
+        """Keep a value under a key, in place of an older one, and give the item as it is then.
+
+        Args:
+            now: becomes `updated_at`.
+            version: of the item that is replaced, 0 when there must be none; None replaces whatever is there.
+
+        Raises:
+            OpcodeError: CONFLICT when the stored version is another; `details["version"]` is that one,
+                0 when there is no such item.
+        """
+        ...
+
+    async def item(self, shelf: str, key: str) -> Item | None:
+        """One item, or None."""
+        ...
+
+    async def items(
+        self,
+        shelf: str,
+        prefix: str = "",
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        greatest_first: bool = False,
+    ) -> Page[Item]:
+        """The items whose key begins with `prefix`, by key (in the order of its UTF-8 bytes)."""
+        ...
+
+    async def remove(self, shelf: str, keys: Sequence[str]) -> int:
+        """Delete items; how many of them were there."""
         ...
 
     # -- housekeeping

@@ -203,3 +203,15 @@ class Template(Table, table=True):
     input_schema: str | None = Field(sa_type=Text)
     output_schema: str | None = Field(sa_type=Text)
     triggers: str | None = Field(sa_type=Text)
+
+
+class ItemRow(Table, table=True):
+    """Something that a part of the program remembers beside the runs; `value` is JSON."""
+
+    __tablename__ = "items"
+
+    shelf: str = Field(primary_key=True, sa_type=Text)
+    key: str = Field(primary_key=True, sa_type=Text)
+    value: str = Field(sa_type=Text)
+    version: int = Field(sa_type=BigInteger)
+    updated_at: float = Field(sa_type=Double)

@@ -8,7 +8,7 @@ from typing import Final
 
 from opcode_core import ErrorCode, OpcodeError
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every revision in `migrations/versions`, in order; a database at the last one is up to date."""
 VERSION_TABLE: Final = "schema_version"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

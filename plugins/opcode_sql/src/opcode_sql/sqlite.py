@@ -12,6 +12,7 @@ from opcode_core import (
     ErrorCode,
     Event,
     EventFilter,
+    Item,
     Message,
     OpcodeError,
     Page,
@@ -19,7 +20,7 @@ from opcode_core import (
     RunRecord,
     TemplateRecord,
 )
-from opcode_sql import checking, lists, purging, rows, statements
+from opcode_sql import checking, lists, purging, rows, shelves, statements
 from opcode_sql.commits import store
 from opcode_sql.cursors import encode
 from opcode_sql.database import Database
@@ -165,6 +166,36 @@ class SqliteStorage:
             return _page(found, limit, lambda row: encode("templates", row.name))
         found = await self._read(rows.template_of, *lists.versions(name, agent_id, limit, cursor))
         return _page(found, limit, lambda row: encode("versions", row.version))
+
+    # -- what else is remembered
+
+    async def put(self, shelf: str, key: str, value: Any, now: float, *, version: int | None = None) -> Item:
+        """Its version is looked at under the lock that it is written with."""
+        item = Item(shelf, key, value, 0, now)
+        return await self._write(lambda db: shelves.put(db, item, version))
+
+    async def item(self, shelf: str, key: str) -> Item | None:
+        """By the primary key."""
+        return _first(await self._read(shelves.item_of, shelves.ITEM, (shelf, key)))
+
+    async def items(
+        self,
+        shelf: str,
+        prefix: str = "",
+        limit: int = 100,
+        cursor: str | None = None,
+        *,
+        greatest_first: bool = False,
+    ) -> Page[Item]:
+        """A range of the primary key."""
+        select = shelves.page(shelf, prefix, limit, cursor, greatest_first=greatest_first)
+        return _page(
+            await self._read(shelves.item_of, *select), limit, lambda item: encode("items", item.key)
+        )
+
+    async def remove(self, shelf: str, keys: Sequence[str]) -> int:
+        """One transaction."""
+        return await self._write(lambda db: shelves.remove(db, shelf, keys))
 
     # -- housekeeping
 

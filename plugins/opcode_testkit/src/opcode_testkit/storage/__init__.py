@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(
             "messages",
             "decisions",
             "snapshots",
+            "items",
             "purging",
         )
     )
@@ -33,6 +34,7 @@ pytest.register_assert_rewrite(
 
 from opcode_testkit.storage.commits import Commits  # noqa: E402
 from opcode_testkit.storage.decisions import Decisions  # noqa: E402
+from opcode_testkit.storage.items import Items  # noqa: E402
 from opcode_testkit.storage.lists import Lists  # noqa: E402
 from opcode_testkit.storage.messages import Messages  # noqa: E402
 from opcode_testkit.storage.opening import Opening  # noqa: E402
@@ -55,6 +57,7 @@ class StorageConformance(
     Messages,
     Decisions,
     Snapshots,
+    Items,
     Purging,
 ):
     """The whole suite. `persistent = False` for a storage that forgets when it is closed."""

@@ -1,0 +1,1 @@
+"""The server: agents drive OPCODE over MCP, programs over REST."""

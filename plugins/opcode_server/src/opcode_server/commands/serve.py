@@ -1,0 +1,57 @@
+"""`opcode serve`."""
+
+import asyncio
+import logging
+import sys
+
+import click
+
+from opcode_core.hosting import JsonLines, Usage, how_to_get, lasting_storage, plugin_manager
+from opcode_server.commands.flags import flags_of, with_flags
+
+
+@click.command("serve", short_help="Serve agents over MCP, programs over REST.")
+@click.option(
+    "--listen", "listen_addr", metavar="HOST:PORT", help="Where [OPCODE_LISTEN_ADDR, 127.0.0.1:4100]."
+)
+@click.pass_context
+def command(ctx: click.Context, listen_addr: str | None) -> int:
+    """Serve until SIGTERM or SIGINT: MCP on /sse and /mcp, REST on /api/v1, the panel on /.
+
+    Its log, a line of JSON for each record, goes to standard error.
+    """
+    from opcode_server.serving import Daemon
+
+    settings = with_flags(ctx, listen_addr=listen_addr)
+    if lasting_storage() is None:
+        raise Usage(f"nothing would be remembered, for no storage is installed ({how_to_get('sql')})")
+    _log_in_json()
+    daemon = Daemon(settings, plugin_manager(), flags_of(ctx, listen_addr=listen_addr))
+    asyncio.run(daemon.serve(_announce))
+    return 0
+
+
+def _announce(url: str) -> None:
+    logging.getLogger("opcode.server").info("ready", extra={"fields": {"url": url}})
+    if sys.stderr.isatty():
+        lines = (
+            f"OPCODE is ready at {url}",
+            f"  agents   {url}/mcp (Streamable HTTP), {url}/sse (SSE)",
+            f"  programs {url}/api/v1/openapi.json",
+            "  stop     Ctrl-C",
+        )
+        print("\n".join(lines), file=sys.stderr)
+
+
+def _log_in_json() -> None:
+    """Also what the libraries say, from warnings on, and without their tracebacks."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name, level in (("uvicorn", "WARNING"), ("mcp", "ERROR"), ("sse_starlette", "WARNING")):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+        logger.setLevel(level)
+    ours = logging.getLogger("opcode")
+    if not sys.stderr.isatty():
+        ours.handlers[:] = [handler]

@@ -1,0 +1,143 @@
+"""The gate that every request passes: whose it is, where from, how large, how often."""
+
+import asyncio
+import hmac
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.transport_security import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from opcode_core import ErrorCode, OpcodeError
+from opcode_server.callers import ADMIN, Caller
+from opcode_server.hosts import Hosts
+from opcode_server.house import House
+from opcode_server.rates import Rate
+from opcode_server.replies import error_reply
+
+MOST_BODY = 4 * 1024 * 1024
+"""Bytes of a request."""
+UNREAD = 30.0
+"""Seconds after which a client that does not read its answer is cut off."""
+REQUESTS, FAILURES = 1000.0, 5.0
+"""A second, of one caller: requests, and wrong tokens."""
+COOKIE = "opcode_token"
+OPEN = ("/healthz", "/readyz")
+"""Paths that need no token."""
+
+
+class Gate:
+    """Wraps the application.
+
+    Args:
+        app: what answers those who may enter.
+        house: who is known.
+        hosts: what this server is called.
+        open_paths: further paths that need no token, as a page to log in; a trailing slash means all below.
+    """
+
+    def __init__(self, app: ASGIApp, house: House, hosts: Hosts, open_paths: list[str]) -> None:
+        self.app = RequestBodyLimitMiddleware(app, MOST_BODY)
+        self.house = house
+        self.hosts = hosts
+        self.open_paths = open_paths
+        self._requests = Rate(REQUESTS)
+        self._failures = Rate(FAILURES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, _cutting_off(send))
+        else:  # a WebSocket
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        address = scope["client"][0] if scope.get("client") else ""
+        fault = self.hosts.fault(headers)
+        if fault is not None:
+            await _refuse(fault[0], fault[1])(scope, receive, send)
+            return
+        caller = await self._caller(headers, address)
+        if caller is None and not self._is_open(scope["path"]):
+            await self._turn_away(headers, scope, receive, send)
+            return
+        wait = self._requests.wait(caller.name if caller else address)
+        if wait:
+            reply = _refuse(429, "too many requests", {"retry-after": f"{wait:.0f}"})
+            await reply(scope, receive, send)
+            return
+        scope["opcode.caller"] = caller
+        if caller is not None and caller.agent_id is not None:
+            # Binds the SDK's sessions to whoever opened them.
+            scope["user"] = AuthenticatedUser(
+                AccessToken(token=caller.name, client_id=caller.name, scopes=[])
+            )
+        try:
+            await self.app(scope, receive, send)
+        except TimeoutError:  # it does not read
+            return
+
+    async def _caller(self, headers: Mapping[bytes, bytes], address: str) -> Caller | None:
+        """Who that is; None when it cannot be told or the token is wrong."""
+        text, house = _token(headers), self.house
+        if text is None:
+            return None if await house.is_locked() else Caller("local", ADMIN, address=address)
+        if self._failures.is_over(address):
+            return None
+        for name, known in (("OPCODE_TOKEN", house.settings.token), ("this machine", house.key)):
+            if known and hmac.compare_digest(known.encode(), text.encode("latin-1", "replace")):
+                return Caller(name, ADMIN, address=address)
+        token = await house.known_token(text)
+        if token is None:
+            self._failures.wait(address)
+            return None
+        return Caller(token.id, token.role, token.agent_id, address)
+
+    async def _turn_away(
+        self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if b"authorization" in headers:
+            caller = Caller("unknown", "viewer", address=scope["client"][0] if scope.get("client") else "")
+            self.house.audit.note(caller, "http", scope["path"], "PERMISSION_DENIED")
+            message = "this token is not known, or its time is over"
+        else:
+            message = "a token is needed: send it as the header Authorization: Bearer TOKEN"
+        if self.house.login is not None and b"text/html" in headers.get(b"accept", b""):
+            location = {"location": self.house.login}
+            await _refuse(303, message, location)(scope, receive, send)
+            return
+        await _refuse(401, message, {"www-authenticate": "Bearer"})(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in OPEN or any(
+            path.startswith(known) if known.endswith("/") else path == known for known in self.open_paths
+        )
+
+
+def _token(headers: Mapping[bytes, bytes]) -> str | None:
+    scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme:
+        return text.strip() if scheme.lower() == "bearer" else ""
+    try:
+        cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE)
+    except CookieError:
+        return None
+    return cookie.value if cookie is not None else None
+
+
+def _refuse(status: int, message: str, headers: dict[str, str] | None = None) -> Any:
+    return error_reply(OpcodeError(ErrorCode.PERMISSION_DENIED, message), status, headers)
+
+
+def _cutting_off(send: Send) -> Send:
+    async def bounded(message: Message) -> None:
+        async with asyncio.timeout(UNREAD):
+            await send(message)
+
+    return bounded

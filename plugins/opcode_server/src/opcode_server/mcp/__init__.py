@@ -1,0 +1,1 @@
+"""MCP: the tools, resources and prompts over SSE, Streamable HTTP and stdio."""

@@ -1,0 +1,35 @@
+"""What a tool gave, as MCP says it: text for the model, the same as structured content for programs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mcp_types as t
+
+from opcode_core import OpcodeError, dumps
+
+
+def answered(answer: Mapping[str, Any]) -> t.CallToolResult:
+    """A result; a PNG is also there as an image."""
+    content: list[t.ContentBlock] = [t.TextContent(type="text", text=dumps(answer).decode())]
+    if answer.get("format") == "image":
+        content.append(t.ImageContent(type="image", data=answer["diagram"], mime_type="image/png"))
+    return t.CallToolResult(content=content, structured_content=dict(answer))
+
+
+def refused(error: OpcodeError) -> t.CallToolResult:
+    """An error that the model can act on: the code first, then every fault with its path."""
+    lines = [str(error)]
+    issues = error.details.get("issues", ())
+    if len(issues) > 1:
+        lines += [f"- {issue['path']}: {issue['message']}{_hint(issue)}" for issue in issues]
+    if error.step_id:
+        lines.append(f"step: {error.step_id}")
+    return t.CallToolResult(
+        content=[t.TextContent(type="text", text="\n".join(lines))],
+        structured_content={"error": error.to_dict()},
+        is_error=True,
+    )
+
+
+def _hint(issue: Mapping[str, str]) -> str:
+    return f" ({issue['hint']})" if issue.get("hint") else ""
