@@ -71,3 +71,9 @@ def test_null_alone_is_fine():
 def test_what_is_no_json_is_not_read(text):
     with pytest.raises(ValueError, match=".*"):
         loads(text)
+
+
+@pytest.mark.parametrize("value", [{"\ud800": 1, 1: 2}, {"a": "\ud800", "n": 2**70}, ["\ud800", {1}]])
+def test_half_a_surrogate_pair_makes_nothing_else_laxer(value):
+    with pytest.raises(ValueError):
+        dumps(value)

@@ -46,9 +46,20 @@ def loads(body: bytes | str) -> Any:
 
 def _dumps_surrogates(value: Any) -> bytes:
     try:
+        orjson.dumps(_without_surrogates(value), option=_STRICT)  # json is laxer about all else
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(item) for item in value]
+    return value
 
 
 def _in_our_words(message: str) -> str:

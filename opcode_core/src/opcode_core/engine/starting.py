@@ -1,5 +1,6 @@
 """What a run starts with: which version, params that fit, inputs with their defaults."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from opcode_core.state import RunState
 from opcode_core.stop import Stop
 from opcode_core.validation import check_json
 
+_VERSION = re.compile("v?[0-9]{1,9}")
+
 
 def version_number(version: str | int | None) -> int | None:
     """The number in `"v2"`, `"2"` or `2`; None for the newest.
@@ -24,10 +27,9 @@ def version_number(version: str | int | None) -> int | None:
     """
     if version is None or isinstance(version, int):
         return version
-    text = version.removeprefix("v")
-    if text.isdecimal():
-        return int(text)
-    raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r} is not a version; write v1, v2, …")
+    if _VERSION.fullmatch(version):
+        return int(version.removeprefix("v"))
+    raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r:.40} is not a version; write v1, v2, …")
 
 
 def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Arguments of a call, checked against the tool's schema before anything is done with them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from opcode_core import ErrorCode, OpcodeError, loads
@@ -12,7 +13,9 @@ def checked(schema: Schema, arguments: dict[str, Any]) -> dict[str, Any]:
     Raises:
         OpcodeError: VALIDATION_ERROR; the message begins with the path, `details["issues"]` lists all faults.
     """
-    given = {name: _object(schema, name, value) for name, value in arguments.items()}
+    given = {
+        name: _fitted(schema.schema["properties"].get(name, {}), value) for name, value in arguments.items()
+    }
     issues = schema.issues(given)
     if not issues:
         return given
@@ -24,11 +27,16 @@ def checked(schema: Schema, arguments: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _object(schema: Schema, name: str, value: Any) -> Any:
-    wanted = schema.schema["properties"].get(name, {}).get("type")
-    if wanted != "object" or not isinstance(value, str):
-        return value
-    try:
-        return loads(value)
-    except ValueError:
-        return value
+def _fitted(schema: Mapping[str, Any], value: Any) -> Any:
+    """What JSON Schema takes for an object or an integer, as Python has it."""
+    kinds = schema.get("type", ())
+    if kinds == "object" and isinstance(value, str):
+        try:
+            return loads(value)
+        except ValueError:
+            return value
+    if kinds == "object" and isinstance(value, dict) and "properties" in schema:
+        return {name: _fitted(schema["properties"].get(name, {}), item) for name, item in value.items()}
+    if "integer" in kinds and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value

@@ -3,13 +3,15 @@
 import asyncio
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import RequestBodyLimitMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opcode_core import ErrorCode, OpcodeError
 from opcode_server.callers import ADMIN, Caller
@@ -20,8 +22,8 @@ from opcode_server.replies import error_reply
 
 MOST_BODY = 4 * 1024 * 1024
 """Bytes of a request."""
-UNREAD = 30.0
-"""Seconds after which a client that does not read its answer is cut off."""
+MOST_DRAINED, DRAINING = 64 * 1024 * 1024, 5.0
+"""Bytes and seconds for which a body that is too large is still read, so that its sender sees the answer."""
 REQUESTS, FAILURES = 1000.0, 5.0
 """A second, of one caller: requests, and wrong tokens."""
 COOKIE = "opcode_token"
@@ -52,7 +54,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, _cutting_off(send))
+            await self._http(scope, receive, send)
         else:  # a WebSocket
             await send({"type": "websocket.close", "code": 1008})
 
@@ -78,9 +80,15 @@ class Gate:
             scope["user"] = AuthenticatedUser(
                 AccessToken(token=caller.name, client_id=caller.name, scopes=[])
             )
+        length = _length(headers)
+        if length > MOST_BODY:
+            await _read_off(receive, length)
+            message = f"a request may have {MOST_BODY} bytes, this one has {length}"
+            await error_reply(OpcodeError(ErrorCode.VALIDATION_ERROR, message), 413)(scope, receive, send)
+            return
         try:
             await self.app(scope, receive, send)
-        except TimeoutError:  # it does not read
+        except ClientDisconnect:  # in the middle of what it sent; nobody is there to be answered
             return
 
     async def _caller(self, headers: Mapping[bytes, bytes], address: str) -> Caller | None:
@@ -135,9 +143,18 @@ def _refuse(status: int, message: str, headers: dict[str, str] | None = None) ->
     return error_reply(OpcodeError(ErrorCode.PERMISSION_DENIED, message), status, headers)
 
 
-def _cutting_off(send: Send) -> Send:
-    async def bounded(message: Message) -> None:
-        async with asyncio.timeout(UNREAD):
-            await send(message)
+async def _read_off(receive: Receive, length: int) -> None:
+    """Let a client that is still sending reach the point where it reads the answer."""
+    left = min(length, MOST_DRAINED)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAINING):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
-    return bounded
+
+def _length(headers: Mapping[bytes, bytes]) -> int:
+    text = headers.get(b"content-length", b"")
+    return int(text) if text.isdigit() and len(text) < 17 else 0

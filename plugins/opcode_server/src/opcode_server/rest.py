@@ -90,12 +90,12 @@ def _add_runs(routes: APIRouter, house: House) -> None:
     async def events(
         request: Request,
         workflow_id: str,
-        since: Annotated[int, Query(ge=0)] = 0,
+        since: Annotated[int, Query(ge=0, le=2**53)] = 0,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
         """Server-sent events; each `id` is the event's sequence, so a client goes on where it was cut off."""
         _needing(request, VIEWER, "events")
-        after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else since
+        after = _sequence(last_event_id, since)
         stream = events_of(house.engine, workflow_id, after)
         first = await anext(stream, None)  # so that an unknown run is an error and no stream
         return EventSourceResponse(_sent(first, stream), ping=PING)
@@ -160,6 +160,11 @@ def _needing(request: Request, role: str, what: str) -> Caller:
     caller: Caller = request.scope["opcode.caller"]
     caller.need(role, what)
     return caller
+
+
+def _sequence(text: str | None, otherwise: int) -> int:
+    good = text is not None and text.isascii() and text.isdecimal() and len(text) < 17
+    return int(text) if text is not None and good else otherwise
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from opcode_server.app import application
 from opcode_server.house import House
 from opcode_server.housekeeping import Housekeeping
 from opcode_server.listening import listen, url_of
+from opcode_server.wire import Wire
 
 GRACE = 10.0
 """Seconds that steps in flight have to end."""
@@ -183,9 +184,9 @@ def _config(app: Any) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
         ws="none",
-        http="httptools",
+        http=Wire,
+        backlog=128,
         loop="asyncio",
         timeout_graceful_shutdown=int(CLOSING),
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=64 * 1024,
     )

@@ -47,7 +47,9 @@ def _log_in_json() -> None:
     """Also what the libraries say, from warnings on, and without their tracebacks."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, level in (("uvicorn", "WARNING"), ("mcp", "ERROR"), ("sse_starlette", "WARNING")):
+    levels = {"uvicorn": "WARNING", "mcp": "ERROR", "sse_starlette": "WARNING", "asyncio": "ERROR"}
+    levels["mcp.server.sse"] = "CRITICAL"  # what clients send wrongly is their error, and told to them
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False

@@ -7,6 +7,7 @@ import mcp_types as t
 from opcode_core import ErrorCode, OpcodeError, dumps
 from opcode_core.hosting import did_you_mean, event_answer, status_answer
 from opcode_server.house import House
+from opcode_server.mcp.clean import clean_text
 from opcode_server.mcp.resources import guide_text
 
 LAST_EVENTS = 50
@@ -48,7 +49,7 @@ async def prompt(house: House, name: str, arguments: Mapping[str, str]) -> t.Get
                 ErrorCode.VALIDATION_ERROR, f"{argument.name}: it is missing; {argument.description}"
             )
     text = _writing(arguments) if name == "write_workflow" else await _review(house, arguments["workflow_id"])
-    message = t.PromptMessage(role="user", content=t.TextContent(type="text", text=text))
+    message = t.PromptMessage(role="user", content=t.TextContent(type="text", text=clean_text(text)))
     return t.GetPromptResult(description=known[name].description, messages=[message])
 
 

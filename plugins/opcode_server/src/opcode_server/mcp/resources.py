@@ -11,6 +11,7 @@ from opcode_core import ErrorCode, OpcodeError, dumps
 from opcode_core.hosting import status_answer, template_answer
 from opcode_server.callers import ADMIN, ROLES, Caller
 from opcode_server.house import House
+from opcode_server.mcp.clean import clean_text
 from opcode_server.mcp.sessions import INBOX, RUN, agent_of, inbox_uri
 
 JSON, MARKDOWN = "application/json", "text/markdown"
@@ -49,8 +50,9 @@ async def listed(house: House, caller: Caller, cursor: str | None) -> t.ListReso
     found = [
         t.Resource(
             uri=TEMPLATES + quote(template.name, safe=""),
-            name=template.name,
-            description=template.description or f"The workflow {template.name}, v{template.version}",
+            name=clean_text(template.name),
+            description=clean_text(template.description)
+            or f"The workflow {template.name}, v{template.version}",
             mime_type=JSON,
         )
         for template in page.items

@@ -6,14 +6,16 @@ from typing import Any
 import mcp_types as t
 
 from opcode_core import OpcodeError, dumps
+from opcode_server.mcp.clean import clean, clean_text
 
 
 def answered(answer: Mapping[str, Any]) -> t.CallToolResult:
     """A result; a PNG is also there as an image."""
-    content: list[t.ContentBlock] = [t.TextContent(type="text", text=dumps(answer).decode())]
+    shown = clean(answer)
+    content: list[t.ContentBlock] = [t.TextContent(type="text", text=dumps(shown).decode())]
     if answer.get("format") == "image":
         content.append(t.ImageContent(type="image", data=answer["diagram"], mime_type="image/png"))
-    return t.CallToolResult(content=content, structured_content=dict(answer))
+    return t.CallToolResult(content=content, structured_content=dict(shown))
 
 
 def refused(error: OpcodeError) -> t.CallToolResult:
@@ -25,8 +27,8 @@ def refused(error: OpcodeError) -> t.CallToolResult:
     if error.step_id:
         lines.append(f"step: {error.step_id}")
     return t.CallToolResult(
-        content=[t.TextContent(type="text", text="\n".join(lines))],
-        structured_content={"error": error.to_dict()},
+        content=[t.TextContent(type="text", text=clean_text("\n".join(lines)))],
+        structured_content={"error": clean(error.to_dict())},
         is_error=True,
     )
 

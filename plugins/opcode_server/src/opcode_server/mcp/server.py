@@ -15,6 +15,7 @@ from opcode_core.hosting import did_you_mean
 from opcode_server.callers import ADMIN, VIEWER, Caller
 from opcode_server.house import House
 from opcode_server.mcp import asking, prompts, resources
+from opcode_server.mcp.clean import clean, clean_text
 from opcode_server.mcp.results import answered, refused
 from opcode_server.mcp.sessions import Sessions
 from opcode_server.progress import Progress
@@ -208,4 +209,4 @@ async def _or_error(work: Awaitable[T]) -> T:
 
 
 def _as_protocol_error(error: OpcodeError) -> MCPError:
-    return MCPError(t.INVALID_PARAMS, str(error), error.to_dict())
+    return MCPError(t.INVALID_PARAMS, clean_text(str(error)), clean(error.to_dict()))

@@ -11,6 +11,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 
 from opcode_core import Engine
+from opcode_server.mcp.clean import clean
 
 INBOX = "opcode://inbox/"
 RUN = "opcode://workflows/"
@@ -85,7 +86,7 @@ class Sessions:
         """Tell an agent's sessions of a notice; whether there was one."""
         uri = inbox_uri(agent_id)
         told = await self._updated(uri)
-        message = {"level": "notice", "logger": "workflow.notify", "data": notice}
+        message = {"level": "notice", "logger": "workflow.notify", "data": clean(notice)}
         for connection in tuple(self._of_agent.get(agent_id, ())):
             told |= await _sent(connection, "notifications/message", message)
             if connection not in self._subscribed.get(uri, ()):

@@ -7,7 +7,7 @@ from typing import Any
 from opcode_core import Diagram, ErrorCode, OpcodeError, Renderer
 from opcode_core.hosting import outline
 from opcode_server.callers import VIEWER
-from opcode_server.tools.schemas import NAME, TEXT, arguments, described, result
+from opcode_server.tools.schemas import NAME, TEXT, VERSION, arguments, described, result
 from opcode_server.tools.tool import Call, Tool
 
 FORMATS = ("ascii", "mermaid", "image", "svg", "dot")
@@ -65,9 +65,7 @@ TOOL = Tool(
             },
             "template_name": described(NAME, "Of the template to draw; or give a workflow_id."),
             "workflow_id": described(NAME, "Of the run to draw, with what became of its steps."),
-            "version": described(
-                {"type": ["string", "integer"]}, "Of the template; the newest when left out."
-            ),
+            "version": described(VERSION, "Of the template; the newest when left out."),
             "include_status": described(
                 {"type": "boolean", "default": True},
                 "With a workflow_id: whether to show how the steps stand.",

@@ -17,6 +17,7 @@ from opcode_server.tools.schemas import (
     STATUS,
     STEPS,
     TEXT,
+    VERSION,
     arguments,
     described,
     result,
@@ -123,9 +124,7 @@ TOOL = Tool(
         {
             "template_name": described(NAME, "Of a template that opcode.define stored."),
             "agent_id": AGENT,
-            "version": described(
-                {"type": ["string", "integer"]}, 'Of the template, as "v2" or 2; the newest when left out.'
-            ),
+            "version": described(VERSION, 'Of the template, as "v2" or 2; the newest when left out.'),
             "params": described(OBJECT, "Override the workflow's inputs, key by key."),
             "wait": described(
                 {"type": "boolean", "default": True}, "false: answer at once with the id; the run goes on."

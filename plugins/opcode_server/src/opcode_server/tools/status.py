@@ -43,7 +43,7 @@ def _since(since: Any) -> dict[str, Any]:
         return {}
     if isinstance(since, int):
         return {"after": since}
-    if since.isdecimal():
+    if since.isascii() and since.isdecimal() and len(since) < 17:
         return {"after": int(since)}
     return {"since": seconds(since, "since")}
 
@@ -76,7 +76,7 @@ TOOL = Tool(
                 {"type": "boolean", "default": True}, "Whether to give the run's events too."
             ),
             "since": described(
-                {"type": ["string", "integer"]},
+                {"type": ["string", "integer"], "minimum": 0, "maximum": 2**53, "maxLength": 40},
                 "Only events after this sequence number, or since this time (RFC 3339).",
             ),
         },
