@@ -7,7 +7,7 @@ PACKAGES = opcode_core opcode_http opcode_shell opcode_fs opcode_crypto $(sort $
 READY   = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kill check bench cover format clean
+.PHONY: help setup demo serve test kill check bench cover format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -22,8 +22,11 @@ $(READY): constraints.txt pyproject.toml $(foreach p,$(PACKAGES),$(p)/pyproject.
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev $(foreach p,$(PACKAGES),--editable ./$(p))
 	@touch $@
 
-demo: $(READY)  ## Run a believable workflow from start to end
+demo: $(READY)  ## Start a server, and let an agent use it from start to end
 	@$(BIN)/python examples/demo/demo.py
+
+serve: $(READY)  ## Start the server and leave it running
+	@$(BIN)/opcode serve
 
 test: $(READY)  ## Run all tests
 	@$(BIN)/python -m pytest

@@ -27,14 +27,13 @@ def application(house: House) -> ASGIApp:
     """Everything that listens on the port; the engine is started and stopped by whoever has the house."""
     sessions = Sessions(house.engine)
     house.inbox.push = sessions.push
+    house.closers.append(sessions.close)
     transports = Transports(Desk(house, sessions).server())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with transports.http.running():
             yield
-        await sessions.close()
-        await house.audit.close()
 
     app = FastAPI(
         title="OPCODE",

@@ -1,7 +1,9 @@
 """The gate that every request passes: whose it is, where from, how large, how often."""
 
 import asyncio
+import hashlib
 import hmac
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
@@ -14,18 +16,20 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opcode_core import ErrorCode, OpcodeError
-from opcode_server.callers import ADMIN, Caller
+from opcode_server.callers import ADMIN, VIEWER, Caller
 from opcode_server.hosts import Hosts
-from opcode_server.house import House
+from opcode_server.house import REMEMBERED, House
 from opcode_server.rates import Rate
 from opcode_server.replies import error_reply
 
 MOST_BODY = 4 * 1024 * 1024
 """Bytes of a request."""
-MOST_DRAINED, DRAINING = 64 * 1024 * 1024, 5.0
-"""Bytes and seconds for which a body that is too large is still read, so that its sender sees the answer."""
+MOST_DRAINED, DRAINING = 64 * 1024 * 1024, 0.2
+"""Bytes of a body that is too large which are still read, as long as they keep coming (seconds between two
+pieces), so that their sender comes to see the answer."""
 REQUESTS, FAILURES = 1000.0, 5.0
 """A second, of one caller: requests, and wrong tokens."""
+MOST_KNOWN = 10_000
 COOKIE = "opcode_token"
 OPEN = ("/healthz", "/readyz")
 """Paths that need no token."""
@@ -48,6 +52,7 @@ class Gate:
         self.open_paths = open_paths
         self._requests = Rate(REQUESTS)
         self._failures = Rate(FAILURES)
+        self._right: set[str] = set()  # hashes of tokens that were right
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -60,65 +65,87 @@ class Gate:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        address = scope["client"][0] if scope.get("client") else ""
         fault = self.hosts.fault(headers)
         if fault is not None:
             await _refuse(fault[0], fault[1])(scope, receive, send)
             return
-        caller = await self._caller(headers, address)
+        address = scope["client"][0] if scope.get("client") else ""
+        text = _token(headers)
+        if text is not None and self._guesses(text, address):
+            await _refuse(429, "too many wrong tokens came from here", _later(1.0))(scope, receive, send)
+            return
+        caller = await self._caller(text, address)
         if caller is None and not self._is_open(scope["path"]):
-            await self._turn_away(headers, scope, receive, send)
+            await self._turn_away(headers, text, scope, receive, send)
             return
         wait = self._requests.wait(caller.name if caller else address)
         if wait:
-            reply = _refuse(429, "too many requests", {"retry-after": f"{wait:.0f}"})
-            await reply(scope, receive, send)
+            await _refuse(429, "too many requests", _later(wait))(scope, receive, send)
             return
         scope["opcode.caller"] = caller
-        if caller is not None and caller.agent_id is not None:
-            # Binds the SDK's sessions to whoever opened them.
-            scope["user"] = AuthenticatedUser(
-                AccessToken(token=caller.name, client_id=caller.name, scopes=[])
-            )
         length = _length(headers)
         if length > MOST_BODY:
-            await _read_off(receive, length)
+            if b"expect" not in headers:
+                await _read_off(receive, length)
             message = f"a request may have {MOST_BODY} bytes, this one has {length}"
             await error_reply(OpcodeError(ErrorCode.VALIDATION_ERROR, message), 413)(scope, receive, send)
             return
-        try:
-            await self.app(scope, receive, send)
-        except ClientDisconnect:  # in the middle of what it sent; nobody is there to be answered
-            return
+        with suppress(ClientDisconnect):  # in the middle of what it sent; nobody is there to be answered
+            if caller is not None and caller.agent_id is not None and text is not None:
+                await self._while_known(text, caller, scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
 
-    async def _caller(self, headers: Mapping[bytes, bytes], address: str) -> Caller | None:
+    async def _while_known(
+        self, text: str, caller: Caller, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve who has a token of an agent; also a stream ends when the token does."""
+        # Binds the SDK's sessions to whoever opened them.
+        scope["user"] = AuthenticatedUser(AccessToken(token=caller.name, client_id=caller.name, scopes=[]))
+        answering = asyncio.ensure_future(self.app(scope, receive, send))
+        try:
+            while not (await asyncio.wait({answering}, timeout=REMEMBERED))[0]:
+                if await self.house.known_token(text) is None:
+                    break
+        finally:
+            answering.cancel()
+            with suppress(asyncio.CancelledError):
+                await answering
+
+    def _guesses(self, text: str, address: str) -> bool:
+        """Whether too many wrong tokens came from there, and this one was not right before."""
+        return self._failures.is_over(address) and _hash(text) not in self._right
+
+    async def _caller(self, text: str | None, address: str) -> Caller | None:
         """Who that is; None when it cannot be told or the token is wrong."""
-        text, house = _token(headers), self.house
+        house = self.house
         if text is None:
             return None if await house.is_locked() else Caller("local", ADMIN, address=address)
-        if self._failures.is_over(address):
-            return None
-        for name, known in (("OPCODE_TOKEN", house.settings.token), ("this machine", house.key)):
+        caller = await self._known(text, address)
+        if caller is None:
+            self._right.discard(_hash(text))
+            self._failures.wait(address)
+        elif len(self._right) < MOST_KNOWN:
+            self._right.add(_hash(text))
+        return caller
+
+    async def _known(self, text: str, address: str) -> Caller | None:
+        for name, known in (("OPCODE_TOKEN", self.house.settings.token), ("this machine", self.house.key)):
             if known and hmac.compare_digest(known.encode(), text.encode("latin-1", "replace")):
                 return Caller(name, ADMIN, address=address)
-        token = await house.known_token(text)
-        if token is None:
-            self._failures.wait(address)
-            return None
-        return Caller(token.id, token.role, token.agent_id, address)
+        token = await self.house.known_token(text)
+        return None if token is None else Caller(token.id, token.role, token.agent_id, address)
 
     async def _turn_away(
-        self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
+        self, headers: Mapping[bytes, bytes], text: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        if b"authorization" in headers:
-            caller = Caller("unknown", "viewer", address=scope["client"][0] if scope.get("client") else "")
+        message = "a token is needed: send it as the header Authorization: Bearer TOKEN"
+        if text is not None:
+            caller = Caller("unknown", VIEWER, address=scope["client"][0] if scope.get("client") else "")
             self.house.audit.note(caller, "http", scope["path"], "PERMISSION_DENIED")
             message = "this token is not known, or its time is over"
-        else:
-            message = "a token is needed: send it as the header Authorization: Bearer TOKEN"
         if self.house.login is not None and b"text/html" in headers.get(b"accept", b""):
-            location = {"location": self.house.login}
-            await _refuse(303, message, location)(scope, receive, send)
+            await _refuse(303, message, {"location": self.house.login})(scope, receive, send)
             return
         await _refuse(401, message, {"www-authenticate": "Bearer"})(scope, receive, send)
 
@@ -139,6 +166,14 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
     return cookie.value if cookie is not None else None
 
 
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("latin-1", "replace")).hexdigest()
+
+
+def _later(seconds: float) -> dict[str, str]:
+    return {"retry-after": str(math.ceil(seconds))}
+
+
 def _refuse(status: int, message: str, headers: dict[str, str] | None = None) -> Any:
     return error_reply(OpcodeError(ErrorCode.PERMISSION_DENIED, message), status, headers)
 
@@ -147,12 +182,12 @@ async def _read_off(receive: Receive, length: int) -> None:
     """Let a client that is still sending reach the point where it reads the answer."""
     left = min(length, MOST_DRAINED)
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAINING):
-            while left > 0:
+        while left > 0:
+            async with asyncio.timeout(DRAINING):
                 message = await receive()
-                left -= len(message.get("body", b""))
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                    return
+            left -= len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                return
 
 
 def _length(headers: Mapping[bytes, bytes]) -> int:

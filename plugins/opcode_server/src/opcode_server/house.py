@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from opcode_core import Engine
@@ -22,6 +23,7 @@ class House:
 
     Attributes:
         key: opens every door to the same user of this machine; anew with each start. None without one.
+        closers: end what would otherwise go on, as streams, before the server stops.
         login: where people without a token are sent; None when there is no such page.
     """
 
@@ -29,6 +31,7 @@ class House:
     settings: Settings
     key: str | None = None
     login: str | None = None
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     started_at: float = field(default_factory=time.time)
     agents: Agents = field(init=False)
     tokens: Tokens = field(init=False)

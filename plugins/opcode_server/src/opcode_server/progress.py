@@ -21,7 +21,8 @@ async def telling(engine: Engine, run_id: str, progress: Progress) -> AsyncItera
     try:
         yield
     finally:
-        task.cancel()
+        async with teller.sending:  # what is on its way arrives whole
+            task.cancel()
         with suppress(asyncio.CancelledError):
             await task
     await teller.catch_up()
@@ -32,6 +33,7 @@ class _Teller:
         self.engine = engine
         self.run_id = run_id
         self.progress = progress
+        self.sending = asyncio.Lock()
         self._ended: set[str] = set()
         self._told = 0
         self._total: float | None = None
@@ -53,10 +55,10 @@ class _Teller:
         await self._tell(f"{len(self._ended)} steps have ended")
 
     async def _tell(self, message: str) -> None:
-        ended = len(self._ended)
-        if ended > self._told:
-            await self.progress(ended, self._total, message)
-            self._told = ended  # not before: this may be cancelled on the way
+        async with self.sending:
+            if len(self._ended) > self._told:
+                self._told = len(self._ended)
+                await self.progress(self._told, self._total, message)
 
 
 def _total(plan: Plan) -> float | None:

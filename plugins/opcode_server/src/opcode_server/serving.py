@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 
 from opcode_core import Engine, OpcodeError
 from opcode_core.hosting import HOME, PluginManager, Running, Settings, load_settings, runfile
@@ -111,6 +112,9 @@ class Daemon:
         resting = asyncio.create_task(engine.runs.shut_down(GRACE))
         await asyncio.wait({resting}, timeout=GRACE + CLOSING)
         await house.audit.close()
+        for close in house.closers:
+            await close()
+        AppStatus.should_exit = True  # ends the streams of server-sent events
         server.should_exit = True
         with suppress(asyncio.CancelledError):
             await serving

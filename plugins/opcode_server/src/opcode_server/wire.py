@@ -57,6 +57,11 @@ class Wire(HttpToolsProtocol):
             self.transport.close()
             self.loop.call_later(UNREAD, self.transport.abort)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of the head; what comes behind a body is nobody's."""
+        if self._head is not None:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Now the body."""
         self._head = None

@@ -28,8 +28,8 @@ def refused(error: OpcodeError) -> t.CallToolResult:
         lines.append(f"step: {error.step_id}")
     return t.CallToolResult(
         content=[t.TextContent(type="text", text=clean_text("\n".join(lines)))],
-        structured_content={"error": clean(error.to_dict())},
         is_error=True,
+        _meta={"opcode/error": clean(error.to_dict())},  # what is structured must fit the output schema
     )
 
 

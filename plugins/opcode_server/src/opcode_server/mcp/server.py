@@ -49,7 +49,7 @@ class Desk:
 
     def server(self) -> "Server[Any]":
         """The SDK's server with everything that this one answers."""
-        return Server(
+        server: Server[Any] = Server(
             "opcode",
             version=version("opcode-server"),
             title="OPCODE",
@@ -66,6 +66,8 @@ class Desk:
             on_list_prompts=self.list_prompts,
             on_get_prompt=self.get_prompt,
         )
+        server.add_request_handler("logging/setLevel", t.SetLevelRequestParams, self.set_level)
+        return server
 
     async def list_tools(self, _: Context, __: t.PaginatedRequestParams | None) -> t.ListToolsResult:
         """The six."""
@@ -144,6 +146,11 @@ class Desk:
         """The newer era's stream of changes."""
         self._check_inboxes(context, [str(uri) for uri in params.notifications.resource_subscriptions or ()])
         return await self.sessions.listened(context, params)
+
+    async def set_level(self, context: Context, params: t.SetLevelRequestParams) -> t.EmptyResult:
+        """The older era's way to ask for fewer log messages."""
+        self.sessions.set_level(params.level, context)
+        return t.EmptyResult()
 
     async def list_prompts(self, _: Context, __: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
         """All of them."""

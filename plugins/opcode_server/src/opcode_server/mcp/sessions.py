@@ -18,6 +18,9 @@ RUN = "opcode://workflows/"
 PUSHED = 2.0
 """Seconds that a session may take to accept a push; one that does not read holds up nobody."""
 MOST_SUBSCRIPTIONS = 1000
+LEVEL = "notice"
+"""Of the log message that goes with a notice."""
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 _NEWS = frozenset(
     {
         "workflow_started",
@@ -66,6 +69,10 @@ class Sessions:
         """Unknown ones are ignored."""
         _drop(self._subscribed, uri, _connection(context))
 
+    def set_level(self, level: str, context: Context) -> None:
+        """Send this session no log messages below that level."""
+        _connection(context).state["log_level"] = LEVELS.index(level)
+
     async def listened(
         self, context: Context, params: t.SubscriptionsListenRequestParams
     ) -> t.SubscriptionsListenResult:
@@ -86,11 +93,12 @@ class Sessions:
         """Tell an agent's sessions of a notice; whether there was one."""
         uri = inbox_uri(agent_id)
         told = await self._updated(uri)
-        message = {"level": "notice", "logger": "workflow.notify", "data": clean(notice)}
+        message = {"level": LEVEL, "logger": "workflow.notify", "data": clean(notice)}
         for connection in tuple(self._of_agent.get(agent_id, ())):
-            told |= await _sent(connection, "notifications/message", message)
+            if LEVELS.index(LEVEL) >= connection.state.get("log_level", 0):
+                told |= await _sent(connection, "notifications/message", message)
             if connection not in self._subscribed.get(uri, ()):
-                await _sent(connection, "notifications/resources/updated", {"uri": uri})
+                told |= await _sent(connection, "notifications/resources/updated", {"uri": uri})
         return told
 
     async def close(self) -> None:

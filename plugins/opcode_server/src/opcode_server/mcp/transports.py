@@ -1,16 +1,17 @@
 """MCP's transports over HTTP: SSE and Streamable HTTP, side by side."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from anyio import BrokenResourceError, ClosedResourceError
 from mcp.server import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 MESSAGES = "/messages/"
 IDLE = 1800.0
@@ -27,7 +28,7 @@ class Transports:
 
     def routes(self) -> list[BaseRoute]:
         """`/sse` with its two places for messages, and `/mcp`."""
-        messages = _Asgi(self.sse.handle_post_message)
+        messages = _Messages(self.sse)
         return [
             Route("/sse", self._connect, methods=["GET"]),
             *(Route(path, messages) for path in (MESSAGES, "/messages", "/message")),
@@ -65,14 +66,15 @@ class StreamableHttp:
         await (self.answers if only_json else self.streams).handle_request(scope, receive, send)
 
 
-class _Asgi:
-    """Starlette takes an object for an ASGI application, and a method for an endpoint."""
+class _Messages:
+    """Where SSE's clients post. Starlette takes an object for an ASGI application, a method for an endpoint."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, sse: SseServerTransport) -> None:
+        self._sse = sse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        with suppress(ClosedResourceError, BrokenResourceError):  # the session went away before it took it
+            await self._sse.handle_post_message(scope, receive, send)
 
 
 class _Nothing(Response):
