@@ -63,8 +63,8 @@ class Session:
         return result.structured_content or {}
 
 
-async def _progress(done: float, _: float | None, message: str | None) -> None:
-    print(f"    {done:3.0f}  {message}", flush=True)
+async def _progress(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
+    print(f"    {progress:3.0f}  {message}", flush=True)
 
 
 async def agent(url: str, address: str) -> dict[str, Any]:

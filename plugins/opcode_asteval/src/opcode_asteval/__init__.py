@@ -1,0 +1,1 @@
+"""OPCODE's expression engine python: expressions only, in a guarded process."""

@@ -1,0 +1,1 @@
+"""OPCODE's expression engine jq, in a guarded process."""

@@ -1,0 +1,1 @@
+"""OPCODE's vault: secrets under AES-256-GCM."""
