@@ -17,6 +17,7 @@ COMMANDS = {
     "resume": "Go on with what a crash or an interruption left.",
     "query": "List workflows, events, decisions or templates.",
     "diagram": "Draw a workflow file, a template or a run.",
+    "eval": "Try an expression, also over a past run.",
     "schema": "Print the JSON Schema of workflow files, for editors.",
     "doctor": "Look for what is wrong, and say what to do.",
     "gc": "Delete runs that ended long ago.",

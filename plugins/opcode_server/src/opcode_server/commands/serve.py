@@ -47,6 +47,7 @@ def _log_in_json() -> None:
     """Also what the libraries say, from warnings on, and without their tracebacks."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(_is_ours)
     levels = {"uvicorn": "WARNING", "mcp": "ERROR", "sse_starlette": "WARNING", "asyncio": "ERROR"}
     levels["mcp.server.sse"] = "CRITICAL"  # what clients send wrongly is their error, and told to them
     for name, level in levels.items():
@@ -57,3 +58,8 @@ def _log_in_json() -> None:
     ours = logging.getLogger("opcode")
     if not sys.stderr.isatty():
         ours.handlers[:] = [handler]
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether it is no client that went away in the middle of what it sent."""
+    return record.exc_info is None or type(record.exc_info[1]).__name__ != "ClientDisconnect"
