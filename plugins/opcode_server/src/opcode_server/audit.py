@@ -51,7 +51,7 @@ class Audit:
             "outcome": outcome,
         }
         self._waiting.append(entry)
-        _log.info("%s %s: %s", what, about[:200], outcome, extra={"agent_id": agent_id, "fields": entry})
+        _log.debug("%s %s: %s", what, about[:200], outcome, extra={"agent_id": agent_id, "fields": entry})
         if self._task is None:
             self._task = asyncio.create_task(self._write_soon(), name="audit")
 

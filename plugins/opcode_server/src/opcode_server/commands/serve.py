@@ -32,7 +32,11 @@ def command(ctx: click.Context, listen_addr: str | None) -> int:
 
 
 def _announce(url: str) -> None:
-    logging.getLogger("opcode.server").info("ready", extra={"fields": {"url": url}})
+    logger = logging.getLogger("opcode.server")
+    extra = {"fields": {"url": url}}
+    ready = logger.makeRecord(logger.name, logging.INFO, "", 0, "ready", (), None, extra=extra)
+    for handler in logging.getLogger("opcode").handlers:
+        handler.handle(ready)  # whatever the level: programs wait for it
     if sys.stderr.isatty():
         lines = (
             f"OPCODE is ready at {url}",
