@@ -396,6 +396,8 @@ class Engine:
         self, run_id: str, kind: str, payload: Mapping[str, Any], step_id: str | None, agent_id: str
     ) -> Message:
         now, said = self.clock.now(), signals.checked(kind, payload)
+        if step_id is not None and not step_id.isprintable():
+            raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"step_id is {step_id!r:.80}; that is no step's id")
         return Message(self.ids.new(), run_id, kind, step_id, said, agent_id, now)
 
     async def _say(self, message: Message) -> RunState:

@@ -71,7 +71,7 @@ class Gate:
             return
         address = scope["client"][0] if scope.get("client") else ""
         text = _token(headers)
-        if text is not None and self._guesses(text, address):
+        if text is not None and self._guesses(text, address) and not self._is_open(scope["path"]):
             await _refuse(429, "too many wrong tokens came from here", _later(1.0))(scope, receive, send)
             return
         caller = await self._caller(text, address)
@@ -91,21 +91,22 @@ class Gate:
             await error_reply(OpcodeError(ErrorCode.VALIDATION_ERROR, message), 413)(scope, receive, send)
             return
         with suppress(ClientDisconnect):  # in the middle of what it sent; nobody is there to be answered
-            if caller is not None and caller.agent_id is not None and text is not None:
-                await self._while_known(text, caller, scope, receive, send)
+            if caller is not None and (text is None or caller.agent_id is not None):
+                await self._while_let_in(text, caller, scope, receive, send)
             else:
                 await self.app(scope, receive, send)
 
-    async def _while_known(
-        self, text: str, caller: Caller, scope: Scope, receive: Receive, send: Send
+    async def _while_let_in(
+        self, text: str | None, caller: Caller, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve who has a token of an agent; also a stream ends when the token does."""
-        # Binds the SDK's sessions to whoever opened them.
-        scope["user"] = AuthenticatedUser(AccessToken(token=caller.name, client_id=caller.name, scopes=[]))
+        """Serve a caller; also a stream ends when the token does, or when from now on one is needed."""
+        if caller.agent_id is not None:  # binds the SDK's sessions to whoever opened them
+            token = AccessToken(token=caller.name, client_id=caller.name, scopes=[])
+            scope["user"] = AuthenticatedUser(token)
         answering = asyncio.ensure_future(self.app(scope, receive, send))
         try:
             while not (await asyncio.wait({answering}, timeout=REMEMBERED))[0]:
-                if await self.house.known_token(text) is None:
+                if await self._known(text, caller.address) is None:
                     break
         finally:
             answering.cancel()
@@ -117,19 +118,18 @@ class Gate:
         return self._failures.is_over(address) and _hash(text) not in self._right
 
     async def _caller(self, text: str | None, address: str) -> Caller | None:
-        """Who that is; None when it cannot be told or the token is wrong."""
-        house = self.house
-        if text is None:
-            return None if await house.is_locked() else Caller("local", ADMIN, address=address)
+        """Who that is; None when it cannot be told or the token is wrong, which is noted."""
         caller = await self._known(text, address)
-        if caller is None:
+        if text is not None and caller is None:
             self._right.discard(_hash(text))
             self._failures.wait(address)
-        elif len(self._right) < MOST_KNOWN:
+        elif text is not None and len(self._right) < MOST_KNOWN:
             self._right.add(_hash(text))
         return caller
 
-    async def _known(self, text: str, address: str) -> Caller | None:
+    async def _known(self, text: str | None, address: str) -> Caller | None:
+        if text is None:
+            return None if await self.house.is_locked() else Caller("local", ADMIN, address=address)
         for name, known in (("OPCODE_TOKEN", self.house.settings.token), ("this machine", self.house.key)):
             if known and hmac.compare_digest(known.encode(), text.encode("latin-1", "replace")):
                 return Caller(name, ADMIN, address=address)

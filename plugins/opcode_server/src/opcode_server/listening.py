@@ -26,7 +26,7 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, int(port)))
-        listener.listen(128)
+        listener.listen(32)
     except OSError as error:
         listener.close()
         raise Usage(f"cannot listen on {settings.listen_addr}: {_why(error, port)}") from None

@@ -10,6 +10,7 @@ from opcode_core.hosting import STEP_ENDED, Plan
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """How many steps have ended, of how many if that is known, and what happened last."""
 
+HOLDING = frozenset({"condition", "loop", "parallel"})
 ENDS = {"step_completed": "completed", "step_failed": "failed", "step_skipped": "skipped"}
 
 
@@ -63,4 +64,4 @@ class _Teller:
 
 def _total(plan: Plan) -> float | None:
     """How many steps there are, when nothing decides that on the way."""
-    return None if any(step.flow is not None for step in plan.steps) else float(len(plan.steps))
+    return None if any(step.type in HOLDING for step in plan.steps) else float(len(plan.steps))

@@ -189,7 +189,7 @@ def _config(app: Any) -> uvicorn.Config:
         proxy_headers=False,
         ws="none",
         http=Wire,
-        backlog=128,
+        backlog=32,  # asyncio takes on so many before it looks at the first
         loop="asyncio",
         timeout_graceful_shutdown=int(CLOSING),
         timeout_keep_alive=75,

@@ -19,7 +19,7 @@ SPARE = 100
 def most_connections() -> int:
     """So many that their descriptors do not run out, which would keep the loop busy with failing."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return min(10_000, max(soft - SPARE, soft // 2))
+    return min(10_000, max(soft - SPARE, 8))
 
 
 class Wire(HttpToolsProtocol):

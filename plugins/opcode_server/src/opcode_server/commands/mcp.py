@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from opcode_core.hosting import Usage, current_settings, how_to_get, lasting_storage, plugin_manager, runfile
+from opcode_server.commands.logs import log_in_json
 
 
 @click.command("mcp", short_help="Serve one agent over standard input and output.")
@@ -19,6 +20,7 @@ def command() -> int:
     url = lasting_storage()
     if url is None:
         raise Usage(f"nothing would be remembered, for no storage is installed ({how_to_get('sql')})")
+    log_in_json()
     server = runfile.find(url)
     if server is not None and stdio.answers(server):
         asyncio.run(stdio.bridge(server))

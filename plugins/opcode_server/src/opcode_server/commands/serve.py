@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from opcode_core.hosting import JsonLines, Usage, how_to_get, lasting_storage, plugin_manager
+from opcode_core.hosting import Usage, how_to_get, lasting_storage, plugin_manager
 from opcode_server.commands.flags import flags_of, with_flags
+from opcode_server.commands.logs import log_in_json
 
 
 @click.command("serve", short_help="Serve agents over MCP, programs over REST.")
@@ -25,7 +26,7 @@ def command(ctx: click.Context, listen_addr: str | None) -> int:
     settings = with_flags(ctx, listen_addr=listen_addr)
     if lasting_storage() is None:
         raise Usage(f"nothing would be remembered, for no storage is installed ({how_to_get('sql')})")
-    _log_in_json()
+    log_in_json()
     daemon = Daemon(settings, plugin_manager(), flags_of(ctx, listen_addr=listen_addr))
     asyncio.run(daemon.serve(_announce))
     return 0
@@ -45,25 +46,3 @@ def _announce(url: str) -> None:
             "  stop     Ctrl-C",
         )
         print("\n".join(lines), file=sys.stderr)
-
-
-def _log_in_json() -> None:
-    """Also what the libraries say, from warnings on, and without their tracebacks."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    handler.addFilter(_is_ours)
-    levels = {"uvicorn": "WARNING", "mcp": "ERROR", "sse_starlette": "WARNING", "asyncio": "ERROR"}
-    levels["mcp.server.sse"] = "CRITICAL"  # what clients send wrongly is their error, and told to them
-    for name, level in levels.items():
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.propagate = False
-        logger.setLevel(level)
-    ours = logging.getLogger("opcode")
-    if not sys.stderr.isatty():
-        ours.handlers[:] = [handler]
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether it is no client that went away in the middle of what it sent."""
-    return record.exc_info is None or type(record.exc_info[1]).__name__ != "ClientDisconnect"

@@ -1,6 +1,9 @@
 """MCP over standard input and output: with an engine of its own, or as a bridge to the running server."""
 
+import os
+import sys
 import urllib.request
+from typing import Any
 
 import anyio
 from mcp.client.sse import sse_client
@@ -8,7 +11,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from opcode_core import Engine
-from opcode_core.hosting import PluginManager, Running, Settings
+from opcode_core.hosting import PluginManager, Running, Settings, say
 from opcode_server.house import House
 from opcode_server.mcp.server import Desk
 from opcode_server.mcp.sessions import Sessions
@@ -45,19 +48,28 @@ async def serve(settings: Settings, plugins: PluginManager) -> None:
 
 
 async def bridge(server: Running) -> None:
-    """Hand messages on, both ways, until either end closes."""
+    """Hand messages on, both ways, until the client goes away."""
     headers = {"Authorization": f"Bearer {server.key}"}
     async with (
         stdio_server() as (from_client, to_client),
+        to_client,
         sse_client(f"{server.url}/sse", headers=headers) as (from_server, to_server),
         anyio.create_task_group() as both,
     ):
+        both.start_soon(_carry_back, from_server, to_client, server)
+        await _carry(from_client, to_server)
+        both.cancel_scope.cancel()
 
-        async def carry(source: object, target: object) -> None:
-            async for message in source:  # type: ignore[attr-defined]
-                if isinstance(message, SessionMessage):
-                    await target.send(SessionMessage(message.message))  # type: ignore[attr-defined]
-            both.cancel_scope.cancel()
 
-        both.start_soon(carry, from_client, to_server)
-        both.start_soon(carry, from_server, to_client)
+async def _carry_back(source: Any, target: Any, server: Running) -> None:
+    await _carry(source, target)
+    # The thread that reads standard input cannot be stopped, and a client sees the end of the process only.
+    say(f"the server at {server.url} is gone; start this again, and it goes on by itself")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+async def _carry(source: Any, target: Any) -> None:
+    async for message in source:
+        if isinstance(message, SessionMessage):
+            await target.send(SessionMessage(message.message))
