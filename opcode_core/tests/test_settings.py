@@ -25,9 +25,7 @@ def test_defaults(tmp_path: Path):
 
 
 def test_each_source_overrides_the_next(file):
-    path = file(
-        {"pool_size": 1, "log_level": "debug", "durability": "normal", "token": "for another package"}
-    )
+    path = file({"pool_size": 1, "log_level": "debug", "durability": "normal", "http_allow_private": True})
     made = load_settings(
         {"pool_size": 3, "db_path": None}, {"OPCODE_POOL_SIZE": "2", "OPCODE_LOG_LEVEL": "ERROR"}, path
     )

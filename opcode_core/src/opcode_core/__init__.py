@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from opcode_core.contracts.storage import RunFilter as RunFilter
     from opcode_core.contracts.storage import RunRecord as RunRecord
     from opcode_core.contracts.storage import Storage as Storage
+    from opcode_core.contracts.storage import Tally as Tally
     from opcode_core.contracts.storage import TemplateRecord as TemplateRecord
     from opcode_core.contracts.vault import Vault as Vault
     from opcode_core.decisions import Decision as Decision
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from opcode_core.errors import ErrorCode as ErrorCode
     from opcode_core.errors import OpcodeError as OpcodeError
     from opcode_core.events import Event as Event
+    from opcode_core.guarded import Guarded as Guarded
     from opcode_core.paths import PathPolicy as PathPolicy
     from opcode_core.plugins.hookspecs import hookimpl as hookimpl
     from opcode_core.plugins.registry import Registry as Registry
@@ -82,6 +84,7 @@ _HOMES = {
             "RunFilter",
             "RunRecord",
             "Storage",
+            "Tally",
             "TemplateRecord",
         ),
         "contracts.storage",
@@ -93,6 +96,7 @@ _HOMES = {
     "Engine": "engine.engine",
     **dict.fromkeys(("ErrorCode", "OpcodeError"), "errors"),
     "Event": "events",
+    "Guarded": "guarded",
     "PathPolicy": "paths",
     "hookimpl": "plugins.hookspecs",
     "Registry": "plugins.registry",

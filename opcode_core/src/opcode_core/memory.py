@@ -17,6 +17,7 @@ from opcode_core.contracts.storage import (
     Page,
     RunFilter,
     RunRecord,
+    Tally,
     TemplateRecord,
 )
 from opcode_core.decisions import Decision
@@ -217,6 +218,15 @@ class MemoryStorage:
         newest_first = (self._runs[self._run_order[at][1]] for at in range(end - 1, -1, -1))
         rows = (run for run in newest_first if _run_matches(run, where))
         return _page(rows, limit, lambda run: _encode("runs", float(run.started_at), run.id))
+
+    async def tally(self) -> list[Tally]:
+        """Counted anew each time."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for run in self._runs.values():
+            counts = found.setdefault((run.agent_id, run.status), [0, 0])
+            counts[0] += 1
+            counts[1] += run.sequence
+        return [Tally(*key, *counts) for key, counts in sorted(found.items())]
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
         """Walk up one run's log, or down everybody's."""

@@ -131,6 +131,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """The runs of one agent in one status, and the events in their logs."""
+
+    agent_id: str
+    status: str
+    runs: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs: all that is given must hold; what is None does not restrict.
 
@@ -283,6 +293,10 @@ class Storage(Protocol):
 
     async def runs(self, where: RunFilter, limit: int = 50, cursor: str | None = None) -> Page[RunRecord]:
         """Runs by (`started_at`, `id`), the greatest first."""
+        ...
+
+    async def tally(self) -> Sequence[Tally]:
+        """How many runs there are, and how many events, for each agent and status, in that order."""
         ...
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:

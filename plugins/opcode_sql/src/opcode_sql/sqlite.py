@@ -18,6 +18,7 @@ from opcode_core import (
     Page,
     RunFilter,
     RunRecord,
+    Tally,
     TemplateRecord,
 )
 from opcode_sql import checking, lists, purging, rows, shelves, statements
@@ -112,6 +113,10 @@ class SqliteStorage:
         """By the index that the filter allows."""
         found = await self._read(rows.run_of, *lists.runs(where, limit, cursor))
         return _page(found, limit, lambda run: encode("runs", run.started_at, run.id))
+
+    async def tally(self) -> list[Tally]:
+        """In one pass over all runs."""
+        return await self._read(lambda row: Tally(*row), statements.TALLY)
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
         """By the run's log, by type, or from the newest."""

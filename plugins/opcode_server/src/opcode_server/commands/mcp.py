@@ -1,7 +1,5 @@
 """`opcode mcp`."""
 
-import asyncio
-
 import click
 
 from opcode_core.hosting import Usage, current_settings, how_to_get, lasting_storage, plugin_manager, runfile
@@ -14,6 +12,8 @@ def command() -> int:
 
     Where a server runs on the same storage, this connects the client to it, so that runs outlive the client.
     """
+    import asyncio
+
     from opcode_server.mcp import stdio
 
     settings = current_settings()

@@ -1,6 +1,5 @@
 """`opcode serve`."""
 
-import asyncio
 import logging
 import sys
 
@@ -21,6 +20,8 @@ def command(ctx: click.Context, listen_addr: str | None) -> int:
 
     Its log, a line of JSON for each record, goes to standard error.
     """
+    import asyncio
+
     from opcode_server.serving import Daemon
 
     settings = with_flags(ctx, listen_addr=listen_addr)

@@ -1,15 +1,16 @@
 """`opcode token`."""
 
-import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opcode_core import parse_duration
-from opcode_core.hosting import JSON, Usage, asking_engine, iso, print_json
-from opcode_server.audit import Audit
+from opcode_core.hosting import JSON, Usage, asking_engine, print_json
 from opcode_server.callers import ADMIN, OPERATOR, ROLES, Caller
-from opcode_server.tokens import Token, Tokens
+
+if TYPE_CHECKING:
+    from opcode_server.tokens import Token
 
 MACHINE = Caller("command line", ADMIN)
 
@@ -26,7 +27,7 @@ def command() -> None:
 @JSON
 def create(agent: str, role: str, expires: str | None, as_json: bool) -> int:
     """Make a token; it is shown once and stored nowhere."""
-    text, token = asyncio.run(_create(agent, role, _seconds(expires)))
+    text, token = _done(_create(agent, role, _seconds(expires)))
     if as_json:
         print_json({"token": text, **_shown(token)})
     else:
@@ -39,7 +40,9 @@ def create(agent: str, role: str, expires: str | None, as_json: bool) -> int:
 @JSON
 def list_(as_json: bool) -> int:
     """Every token, without itself."""
-    tokens = asyncio.run(_all())
+    from opcode_core.hosting import iso
+
+    tokens = _done(_all())
     if as_json:
         print_json({"tokens": [_shown(token) for token in tokens]})
     for token in () if as_json else tokens:
@@ -52,10 +55,16 @@ def list_(as_json: bool) -> int:
 @click.argument("token_id", metavar="ID")
 def revoke(token_id: str) -> int:
     """Let a token open nothing any more; a running server notices within seconds."""
-    if not asyncio.run(_revoke(token_id)):
+    if not _done(_revoke(token_id)):
         raise Usage(f"there is no token '{token_id}'; `opcode token list` shows them")
     click.echo(f"{token_id} is revoked")
     return 0
+
+
+def _done(work: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio  # not for `opcode --help`
+
+    return asyncio.run(work)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -65,19 +74,25 @@ def _seconds(text: str | None) -> float | None:
         raise Usage(f"--expires: {error}") from None
 
 
-async def _create(agent: str, role: str, seconds: float | None) -> tuple[str, Token]:
+async def _create(agent: str, role: str, seconds: float | None) -> "tuple[str, Token]":
+    from opcode_server.tokens import Tokens
+
     async with asking_engine() as engine:
         text, token = await Tokens(engine.storage).create(agent, role, engine.clock.now(), seconds)
         await _note(engine, "token.create", f"{token.id} {agent} {role}")
         return text, token
 
 
-async def _all() -> list[Token]:
+async def _all() -> "list[Token]":
+    from opcode_server.tokens import Tokens
+
     async with asking_engine() as engine:
         return await Tokens(engine.storage).all()
 
 
 async def _revoke(token_id: str) -> bool:
+    from opcode_server.tokens import Tokens
+
     async with asking_engine() as engine:
         was_there = await Tokens(engine.storage).revoke(token_id)
         if was_there:
@@ -86,12 +101,16 @@ async def _revoke(token_id: str) -> bool:
 
 
 async def _note(engine: Any, what: str, about: str) -> None:
+    from opcode_server.audit import Audit
+
     audit = Audit(engine.storage, engine.clock)
     audit.note(MACHINE, what, about)
     await audit.close()
 
 
-def _shown(token: Token) -> dict[str, Any]:
+def _shown(token: "Token") -> dict[str, Any]:
+    from opcode_core.hosting import iso
+
     return {
         "id": token.id,
         "agent_id": token.agent_id,

@@ -11,6 +11,7 @@ from opcode_core import (
     EventFilter,
     RunFilter,
     Storage,
+    Tally,
 )
 from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
 from opcode_testkit.storage.suite import StorageSuite
@@ -51,6 +52,23 @@ class Lists(StorageSuite):
         assert page.cursor is None
         paged = await all_rows(lambda cursor: storage.runs(where, 1, cursor))
         assert ids(paged) == expected
+
+    async def test_the_tally(self, storage: Storage) -> None:
+        """Each agent's runs in each status, with the events in their logs."""
+        assert list(await storage.tally()) == []
+        await storage.commit(
+            [
+                a_commit("a", count=3, agent_id="two", status="completed"),
+                a_commit("b", agent_id="one"),
+                a_commit("c", count=2, agent_id="two", status="completed"),
+                a_commit("d", agent_id="two"),
+            ]
+        )
+        assert list(await storage.tally()) == [
+            Tally("one", "active", 1, 1),
+            Tally("two", "active", 1, 1),
+            Tally("two", "completed", 2, 5),
+        ]
 
     async def test_pages_of_runs_stay_while_runs_are_added(self, storage: Storage) -> None:
         """Also where many began at the same time."""
