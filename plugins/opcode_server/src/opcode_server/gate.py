@@ -13,7 +13,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opcode_core import ErrorCode, OpcodeError
 from opcode_server.callers import ADMIN, VIEWER, Caller
@@ -71,7 +71,9 @@ class Gate:
             return
         address = scope["client"][0] if scope.get("client") else ""
         text = _token(headers)
-        if text is not None and self._guesses(text, address) and not self._is_open(scope["path"]):
+        if self._is_open(scope["path"]):
+            text = None  # nobody asks for it there, so a wrong one is no guess
+        if text is not None and self._guesses(text, address):
             await _refuse(429, "too many wrong tokens came from here", _later(1.0))(scope, receive, send)
             return
         caller = await self._caller(text, address)
@@ -90,11 +92,13 @@ class Gate:
             message = f"a request may have {MOST_BODY} bytes, this one has {length}"
             await error_reply(OpcodeError(ErrorCode.VALIDATION_ERROR, message), 413)(scope, receive, send)
             return
+        answer = _Answer(send)
         with suppress(ClientDisconnect):  # in the middle of what it sent; nobody is there to be answered
             if caller is not None and (text is None or caller.agent_id is not None):
-                await self._while_let_in(text, caller, scope, receive, send)
+                await self._while_let_in(text, caller, scope, receive, answer)
             else:
-                await self.app(scope, receive, send)
+                await self.app(scope, receive, answer)
+        await answer.end()
 
     async def _while_let_in(
         self, text: str | None, caller: Caller, scope: Scope, receive: Receive, send: Send
@@ -153,6 +157,24 @@ class Gate:
         return path in OPEN or any(
             path.startswith(known) if known.endswith("/") else path == known for known in self.open_paths
         )
+
+
+class _Answer:
+    """What goes out; a stream that was left in the middle gets its end."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_open = False
+
+    async def __call__(self, message: Message) -> None:
+        """Hand it on."""
+        self._is_open = message["type"] == "http.response.start" or message.get("more_body", False)
+        await self._send(message)
+
+    async def end(self) -> None:
+        """Nothing more will come."""
+        if self._is_open:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _token(headers: Mapping[bytes, bytes]) -> str | None:

@@ -89,6 +89,7 @@ class Daemon:
         serving = asyncio.create_task(server.serve([listener]), name="server")
         try:
             if await self._first(serving, server.ready.wait()):
+                listener.listen(1024)  # the kernel's queue; how many are taken on in a turn stays as it is
                 self._say_that_it_runs(running)
                 announce(running.url)
                 await self._first(serving, self._asked.wait())
