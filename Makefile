@@ -3,11 +3,11 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-PACKAGES = opcode_core opcode_http opcode_shell opcode_fs opcode_crypto $(sort $(wildcard plugins/opcode_*))
+PACKAGES = opcode_core opcode_http opcode_shell opcode_fs opcode_crypto panel $(sort $(wildcard plugins/opcode_*))
 READY   = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test kill check bench cover format clean
+.PHONY: help panel setup demo serve test kill check bench cover format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -22,13 +22,23 @@ $(READY): constraints.txt pyproject.toml $(foreach p,$(PACKAGES),$(p)/pyproject.
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev $(foreach p,$(PACKAGES),--editable ./$(p))
 	@touch $@
 
+VENDOR  = panel/src/opcode_panel/static/vendor
+
+panel: $(VENDOR)/htmx.min.js  ## Build the panel's front-end files (needs node)
+
+$(VENDOR)/htmx.min.js: panel/package.json panel/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  cd panel && npm ci --silent --no-audit --no-fund && mkdir -p ../$(VENDOR) \
+	  && cp node_modules/htmx.org/dist/htmx.min.js node_modules/@picocss/pico/css/pico.min.css ../$(VENDOR)/; \
+	else echo "node is missing: the panel's pages will not change by themselves (see panel/README.md)"; fi
+
 demo: $(READY)  ## Start a server, and let an agent use it from start to end
 	@$(BIN)/python examples/demo/demo.py
 
-serve: $(READY)  ## Start the server and leave it running
+serve: $(READY) panel  ## Start the server and leave it running
 	@$(BIN)/opcode serve
 
-test: $(READY)  ## Run all tests
+test: $(READY) panel  ## Run all tests
 	@$(BIN)/python -m pytest
 
 kill: $(READY)  ## Kill N processes (500) and see that their runs go on: make kill N=2000

@@ -1,0 +1,1 @@
+"""The web panel: people watch what agents do, and decide."""

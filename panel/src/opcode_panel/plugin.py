@@ -1,0 +1,13 @@
+"""What this package adds: pages."""
+
+from typing import Any
+
+from opcode_core import hookimpl
+
+
+@hookimpl
+def opcode_routes(app: Any) -> None:
+    """The panel on `/`."""
+    from opcode_panel.site import add_to
+
+    add_to(app)

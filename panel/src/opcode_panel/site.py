@@ -1,0 +1,98 @@
+"""The site: its pages, its files, and what the browser is told about both."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from opcode_core import ErrorCode, OpcodeError
+from opcode_panel.guard import guarded
+from opcode_panel.pages import (
+    agents,
+    decisions,
+    events,
+    home,
+    live,
+    login,
+    plugins,
+    secrets,
+    template,
+    templates,
+    workflow,
+    workflows,
+)
+from opcode_panel.rendering import STATIC, page
+from opcode_server import House
+
+VENDOR = STATIC / "vendor"
+PAGES = (
+    home,
+    workflows,
+    workflow,
+    templates,
+    template,
+    decisions,
+    events,
+    agents,
+    plugins,
+    secrets,
+    login,
+    live,
+)
+
+_log = logging.getLogger("opcode.panel")
+
+
+def add_to(app: FastAPI) -> None:
+    """Add all pages; whoever is not known is sent to the login."""
+    house: House = app.state.opcode
+    house.login = login.PATH
+    app.state.open_paths.extend([login.PATH, "/static/"])
+    if not (VENDOR / "htmx.min.js").exists():
+        _log.warning(
+            "the panel's pages do not change by themselves: its front-end files are not built (make panel)"
+        )
+    app.mount("/static", _Files(directory=STATIC), name="static")
+    router = APIRouter(include_in_schema=False, dependencies=[guarded], route_class=_Page)
+    for each in PAGES:
+        each.add_to(router)
+    app.include_router(router)
+
+
+class _Page(APIRoute):
+    """What goes wrong is a page too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's own, with an eye on its errors."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except OpcodeError as error:
+                code, heading = _HEADINGS.get(error.code, (409, "That did not work"))
+                return page(request, "trouble.html", code, error=error, heading=heading)
+
+        return answer
+
+
+_HEADINGS = {
+    ErrorCode.NOT_FOUND: (404, "It is not there"),
+    ErrorCode.PERMISSION_DENIED: (403, "That is not allowed"),
+    ErrorCode.VALIDATION_ERROR: (422, "That is not right"),
+    ErrorCode.STORE_ERROR: (503, "The storage does not answer"),
+}
+
+
+class _Files(StaticFiles):
+    """Files that a browser may keep for a while."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=300"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
