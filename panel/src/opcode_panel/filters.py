@@ -23,6 +23,7 @@ MARKS = {
     "pending": "·",
     "scheduled": "·",
 }
+ON_ONE_LINE = 80
 FOLDED = 600
 """Characters of JSON beyond which a value is folded."""
 _TOKEN = re.compile(
@@ -50,11 +51,14 @@ def when(iso: str | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, _ago(seconds))
 
 
-def coloured(value: Any) -> Markup:
-    """JSON with its parts in colour; a large value is folded."""
+def coloured(value: Any, folded: int = FOLDED) -> Markup:
+    """JSON with its parts in colour; a value of more characters is folded."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(line) <= ON_ONE_LINE:
+        return Markup('<code class="json">{}</code>').format(_colour(line))
     text = json.dumps(value, indent=2, ensure_ascii=False)
     shown = Markup('<pre class="json">{}</pre>').format(_colour(text))
-    if len(text) <= FOLDED:
+    if len(text) <= folded:
         return shown
     size = f"{len(text):,} characters"
     first = text[:80].replace("\n", " ")
