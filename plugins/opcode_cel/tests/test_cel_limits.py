@@ -131,7 +131,7 @@ def test_growing_text_and_lists_are_stopped_before_they_are_made(source):
 def test_patterns_and_texts_that_make_backtracking_parsers_hang():
     for source in (
         '"' + r"\n" * 60,
-        'r"' + r"\n" * 60 + '\\"',
+        'r"' + r"\n" * 60 + "\\'",
         "'''" + r"\n" * 60,
         "duration('" + "a" * 100 + "!')",
         "duration('" + "1" * 100 + "!')",

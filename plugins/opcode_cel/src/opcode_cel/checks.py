@@ -48,7 +48,7 @@ def _variable(node: Node) -> str | None:
 
 def _name(source: Source, node: Node, variables: set[str]) -> None:
     token = _token(node.children[0])
-    trouble = None if token in variables - RESERVED else name_trouble(token)
+    trouble = None if token in variables and token not in RESERVED else name_trouble(token)
     if trouble is not None:
         raise invalid(trouble, source.text, token.start_pos or 0)
 
@@ -83,9 +83,10 @@ def _method(source: Source, node: Node, variables: set[str]) -> None:  # noqa: A
 def _function(source: Source, token: Token, count: int, receiver: int = 0) -> None:
     function = FUNCTIONS.get(token)
     if function is None:
-        known = [*FUNCTIONS, *FORMS, *MACROS]
-        raise invalid(function_trouble(token, known), source.text, token.start_pos or 0)
-    least, most = function.least - receiver, len(function.takes) - receiver
+        raise invalid(
+            function_trouble(token, [*FUNCTIONS, *FORMS, *MACROS]), source.text, token.start_pos or 0
+        )
+    least, most = function.least - receiver, function.most - receiver
     _count(source, token, count - receiver, least, most)
 
 

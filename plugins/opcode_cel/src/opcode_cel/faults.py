@@ -1,6 +1,6 @@
 """What goes wrong while an expression is evaluated."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 SHOWN_KEYS = 12
@@ -10,17 +10,23 @@ class EvalError(Exception):
     """An evaluation error; `&&`, `||`, `has` and `default` may absorb it.
 
     Attributes:
-        message: what is wrong.
         missing: a part of a path is not there, so `has` is false and `default` takes over.
         where: the part of the source that it happened in, None as long as that is unknown,
             empty when the message names it already.
     """
 
-    def __init__(self, message: str, *, missing: bool = False, where: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self, message: str | Callable[[], str], *, missing: bool = False, where: str | None = None
+    ) -> None:
+        super().__init__()
+        self._message = message
         self.missing = missing
         self.where = where
+
+    @property
+    def message(self) -> str:
+        """What is wrong; worked out when somebody asks, as most faults are absorbed."""
+        return self._message if isinstance(self._message, str) else self._message()
 
     def at(self, where: str) -> "EvalError":
         """The same fault with its place; the innermost place stays."""

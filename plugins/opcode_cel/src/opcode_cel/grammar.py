@@ -1,10 +1,9 @@
-"""celpy's grammar, made into a parser of our own.
+"""The parser: CEL's grammar with the names that celpy's evaluator knows.
 
-celpy's own parser object forgets where `true` and `false` stand, and its errors forget what they
-expected; the grammar and the options are the same.
+celpy's own parser object forgets where `true` and `false` stand, its errors forget what they expected,
+and its patterns for strings are neither exact nor linear.
 """
 
-import re
 from functools import cache
 from importlib.resources import files
 
@@ -15,14 +14,12 @@ from lark import Lark, Token, Tree
 def parser() -> Lark:
     """The one parser of this process; safe to use from several threads."""
     return Lark(
-        (files("celpy") / "cel.lark").read_text(encoding="utf-8"),
+        (files("opcode_cel") / "cel.lark").read_text(encoding="utf-8"),
         parser="lalr",
         start="expr",
-        g_regex_flags=re.MULTILINE,
         lexer_callbacks={"IDENT": _boolean},
         propagate_positions=True,
         maybe_placeholders=False,
-        priority="invert",
         tree_class=Tree,
     )
 

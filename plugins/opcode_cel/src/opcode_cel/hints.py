@@ -45,6 +45,33 @@ _LOOKALIKES = {
     "any": "exists",
     "coalesce": "default",
     "includes": "contains",
+    **{name: f"math.{name}" for name in ("abs", "ceil", "floor", "round", "sign", "sqrt", "trunc")},
+    "range": "lists.range",
+    "greatest": "max",
+    "least": "min",
+    **dict.fromkeys(("unique", "uniq", "toSet"), "distinct"),
+    **dict.fromkeys(("reversed", "toReversed"), "reverse"),
+    **dict.fromkeys(("sorted", "toSorted"), "sort"),
+    **dict.fromkeys(("sort_by", "orderBy"), "sortBy"),
+    **dict.fromkeys(("flat", "flatMap"), "flatten"),
+    **dict.fromkeys(("find", "index"), "indexOf"),
+    **dict.fromkeys(("parseJson", "fromJson", "parse_json"), "json"),
+    **dict.fromkeys(("stringify", "to_json"), "toJson"),
+    "some": "exists",
+    "every": "all",
+    "head": "first",
+    "quote": "strings.quote",
+    "printf": "format",
+}
+_ABSENT = {
+    **dict.fromkeys(
+        ("now", "today", "time"),
+        "it would give another value each time; workflow.started_at is when the run began",
+    ),
+    **dict.fromkeys(
+        ("random", "rand", "uuid"),
+        "it would give another value each time; let a step with crypto.uuid make one",
+    ),
 }
 
 _WORD = re.compile(r"[A-Za-z_]\w*|\d[\w.]*|===?|<>|\*\*|\S")
@@ -127,6 +154,10 @@ def function_trouble(name: str, known: list[str]) -> str:
 
     if name in {"not", "and", "or", "if"}:
         return f"there is no function {name}(): {_REMEDIES[name]}"
-    close = _LOOKALIKES.get(name) or next(iter(get_close_matches(name, known, n=1)), None)
+    if name in _ABSENT:
+        return f"there is no function {name}(): {_ABSENT[name]}"
+    bare = name.rpartition(".")[2]
+    close = _LOOKALIKES.get(bare) or next(iter(get_close_matches(name, known, n=1)), None)
+    close = bare if bare in known else close
     meant = f"; did you mean {close}()?" if close else ""
     return f"there is no function {shortened(name, 60)}(){meant}"

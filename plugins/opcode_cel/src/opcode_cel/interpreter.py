@@ -6,11 +6,12 @@ from typing import Any
 import celpy
 from celpy.evaluation import Evaluator
 
-from opcode_cel.access import element, field, settled
-from opcode_cel.checks import arguments_of
+from opcode_cel.access import element, field, settled, shown
+from opcode_cel.checks import ROOTS, arguments_of
 from opcode_cel.faults import EvalError, listed, shortened
 from opcode_cel.functions import FUNCTIONS, MACROS
-from opcode_cel.kinds import LIST, MAP, TYPES, MadeList, MadeMap, described, kind_of, truth
+from opcode_cel.kinds import LIST, MAP, NAMES, MadeList, MadeMap, described, kind_of, truth
+from opcode_cel.lists import made, sort_by
 from opcode_cel.meter import Meter
 from opcode_cel.operators import BINARY, UNARY
 from opcode_cel.syntax import BINARY as BINARY_RULES
@@ -51,9 +52,11 @@ class Interpreter(Evaluator):
             return settled(self.scope[name])
         except KeyError:
             pass
-        if name in TYPES:
-            return TYPES[name]
-        raise EvalError(f"there is no {name!r} here; {listed(self.scope)}", where="")
+        if name in NAMES:
+            return NAMES[name]
+        message = f"there is no {shown(name)} here; {listed(self.scope)}"
+        # Outside a loop there is no `iter`; any other name is a mistake that nothing absorbs.
+        raise EvalError(message, missing=name in ROOTS, where="")
 
     def _visit_tree(self, tree: Node) -> Any:
         self.meter.spend()
@@ -151,12 +154,12 @@ class Interpreter(Evaluator):
         self.meter.spend()
         if tree.data == "member_dot":
             holder, name = tree.children
-            return field(self._selected(holder), str(name), self.source.of(holder))
+            return field(self._selected(holder), str(name), lambda: self.source.of(holder))
         if tree.data == "member_index":
             holder, index = tree.children
             value, key = self._selected(holder), self._visit_tree(index)
             try:
-                return element(value, key, self.source.of(holder))
+                return element(value, key, lambda: self.source.of(holder))
             except EvalError as fault:
                 raise fault.at(self.source.of(tree)) from None
         return self._visit_tree(tree)
@@ -175,11 +178,19 @@ class Interpreter(Evaluator):
     def primary(self, tree: Node) -> Any:
         """A name, a call, a list or a map."""
         child = tree.children[0]
-        if child.data == "list_lit":
-            return MadeList([self._visit_tree(item) for item in arguments_of(child)])
-        if child.data != "ident_arg":
-            return super().primary(tree)
-        name, arguments = child.children[0], arguments_of(child)
+        return getattr(self, child.data)(child)
+
+    def ident(self, tree: Node) -> Any:
+        """`a`."""
+        return self.ident_value(str(tree.children[0]))
+
+    def dot_ident(self, tree: Node) -> Any:
+        """`.a`: the name in the scope, whatever a macro calls its variable."""
+        return self.ident_value(str(tree.children[0]), root_scope=True)
+
+    def ident_arg(self, tree: Node) -> Any:
+        """`f(x)`."""
+        name, arguments = tree.children[0], arguments_of(tree)
         if name == "has":
             return self._looked_up(arguments[0])[0]
         if name == "default":
@@ -234,6 +245,8 @@ class Interpreter(Evaluator):
     def _exists_one(self, rounds: Iterator[Any], arguments: list[Node]) -> bool:
         return sum(self._asked(arguments[1]) for _ in rounds) == 1
 
+    _existsOne = _exists_one  # noqa: N815 - the name that it has in an expression
+
     def _filter(self, rounds: Iterator[Any], arguments: list[Node]) -> Any:
         return self._collected(item for item in rounds if self._asked(arguments[1]))
 
@@ -245,6 +258,17 @@ class Interpreter(Evaluator):
             self._visit_tree(value) for _ in rounds if all(self._asked(one) for one in conditions)
         )
 
+    def _sortBy(self, rounds: Iterator[Any], arguments: list[Node]) -> Any:  # noqa: N802
+        """`sortBy(x, key)`."""
+        items = MadeList()
+        keys = self._collected(self._keyed(rounds, items, arguments[1]))
+        return sort_by(self.meter, items, keys, "sortBy")
+
+    def _keyed(self, rounds: Iterator[Any], items: list[Any], key: Node) -> Iterator[Any]:
+        for item in rounds:
+            items.append(item)
+            yield self._visit_tree(key)
+
     def _collected(self, items: Iterator[Any]) -> Any:
         result = MadeList()
         for item in items:
@@ -254,19 +278,23 @@ class Interpreter(Evaluator):
 
     # ---- literals -----------------------------------------------------------------------------
 
-    def mapinits(self, tree: Node) -> MadeMap:
+    def list_lit(self, tree: Node) -> MadeList:
+        """`[a, b]`."""
+        items = arguments_of(tree)
+        return made(self.meter, (self._visit_tree(item) for item in items), len(items))
+
+    def map_lit(self, tree: Node) -> MadeMap:
         """`{key: value}`."""
+        trees = tree.children[0].children if tree.children else []
+        self.meter.make(64 + 100 * len(trees))
         result = MadeMap()
-        for key_tree, value_tree in zip(tree.children[::2], tree.children[1::2], strict=True):
+        for key_tree, value_tree in zip(trees[::2], trees[1::2], strict=True):
             key = self._visit_tree(key_tree)
             if not isinstance(key, int | str):
-                raise EvalError(
-                    f"{described(key)} cannot be a key of a map", where=shortened(self.source.of(key_tree))
-                )
+                message = f"{described(key)} cannot be a key of a map"
+                raise EvalError(message, where=shortened(self.source.of(key_tree)))
             if key in result:
-                raise EvalError(
-                    f"the key {str(key).lower() if isinstance(key, bool) else repr(key)} is there twice",
-                    where=shortened(self.source.of(tree)),
-                )
-            result[key] = self._visit_tree(value_tree)
+                where = shortened(self.source.of(tree))
+                raise EvalError(f"the key {shown(key)} is there twice", where=where)
+            result.add(key, self._visit_tree(value_tree))
         return result

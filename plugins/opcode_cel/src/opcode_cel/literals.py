@@ -8,7 +8,9 @@ from opcode_cel.kinds import Uint
 
 _SIMPLE = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", strict=True))
 _ESCAPE = re.compile(
-    r"\\(?:([abfnrtv\\?\"'`])|([0-3][0-7]{2})|[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)"
+    r"\\(?:([abfnrtv\\?\"'`])|([0-3][0-7]{2})|[xX]([0-9a-fA-F]{2})"
+    # Two halves of a character are one.
+    r"|u([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)"
 )
 
 
@@ -69,11 +71,14 @@ def _string(text: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    simple, octal, short, medium, long = match.groups()
+    simple, octal, short, halves, medium, long = match.groups()
     if simple:
         return _SIMPLE[simple]
     if octal:
         return chr(int(octal, 8))
+    if halves:
+        high, low = (int(half, 16) for half in halves.split("\\u"))
+        return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
     digits = short or medium or long
     if not digits:
         shown = match.string[match.start() : match.start() + 2]
@@ -92,7 +97,17 @@ def _bytes(text: str) -> bytes:
     parts, end = [], 0
     for match in _ESCAPE.finditer(body):
         parts.append(body[end : match.start()].encode())
-        octet = match[2] or match[3]
-        parts.append(bytes([int(octet, 8 if match[2] else 16)]) if octet else _character(match).encode())
+        parts.append(_octets(match))
         end = match.end()
     return b"".join([*parts, body[end:].encode()])
+
+
+def _octets(match: re.Match[str]) -> bytes:
+    _, octal, short, *characters = match.groups()
+    if octal:
+        return bytes([int(octal, 8)])
+    if short:
+        return bytes([int(short, 16)])
+    if any(characters):
+        raise ValueError(f"{match[0][:2]} names a character, and bytes hold none; write \\x and two digits")
+    return _character(match).encode()

@@ -46,3 +46,8 @@ class Meter:
         if self._room < 0:
             raise LimitError(f"makes too much: more than {ROOM // 2**20} MiB of text and lists")
         self.spend(1 + size // 64)
+
+
+def width(*texts: str) -> int:
+    """Bytes that a character may take in what is made of these."""
+    return 1 if all(text.isascii() for text in texts) else 4

@@ -16,21 +16,25 @@ from opcode_cel.kinds import (
     LIST,
     MAP,
     NUMBERS,
+    ORDERED,
     STRING,
     TIMESTAMP,
     UINT,
     MadeList,
+    MadeMap,
     Uint,
     a,
     kind_of,
     truth,
 )
-from opcode_cel.meter import Meter
-from opcode_cel.times import checked_duration, checked_timestamp
+from opcode_cel.meter import Meter, width
+from opcode_cel.times import duration, timestamp
 
 MIN_INT, MAX_INT, MAX_UINT = -(2**63), 2**63 - 1, 2**64 - 1
 
-_ORDERED = frozenset({STRING, BYTES, BOOL, TIMESTAMP, DURATION})
+_KEYS = frozenset({STRING, INT, UINT, DOUBLE, BOOL})
+_JOINED = {STRING: 1, BYTES: 1, LIST: 8}
+_LONG = frozenset({STRING, BYTES})
 
 
 # ---- comparison -----------------------------------------------------------------------------------
@@ -45,9 +49,13 @@ def equal(x: Any, y: Any, meter: Meter) -> bool:
         return False
     if kind == LIST:
         meter.spend(len(x))
-        return len(x) == len(y) and all(equal(one, two, meter) for one, two in zip(x, y, strict=True))
+        return len(x) == len(y) and all(
+            equal(settled(one), settled(two), meter) for one, two in zip(x, y, strict=True)
+        )
     if kind == MAP:
         return _equal_maps(x, y, meter)
+    if kind in _LONG:
+        meter.spend(len(x) >> 10)
     return bool(x == y)
 
 
@@ -59,20 +67,19 @@ def _equal_maps(x: Any, y: Any, meter: Meter) -> bool:
 
 
 def has_key(container: Any, key: Any) -> bool:
-    """Whether a map has that key; 1 and 1.0 are the same key, 1 and true are not."""
-    if type(key) is str:
-        return key in container
-    boolean = kind_of(key) == BOOL
-    return key in container and any((kind_of(one) == BOOL) == boolean for one in container if one == key)
+    """Whether a map has that key; only a map of the expression's own has other keys than text."""
+    return (type(key) is str or type(container) is MadeMap) and key in container
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Meter], bool]:
     """An order of numbers, or of two things of one type that has an order."""
 
-    def operator(x: Any, y: Any, _: Meter) -> bool:
+    def operator(x: Any, y: Any, meter: Meter) -> bool:
         kind, other = kind_of(x), kind_of(y)
-        if not (kind in NUMBERS and other in NUMBERS) and not (kind == other and kind in _ORDERED):
+        if not (kind in NUMBERS and other in NUMBERS) and not (kind == other and kind in ORDERED):
             raise EvalError(f"{a(kind)} and {a(other)} have no order")
+        if kind in _LONG:
+            meter.spend(len(x) >> 10)
         return bool(compare(x, y))
 
     return operator
@@ -82,11 +89,11 @@ def contained(item: Any, container: Any, meter: Meter) -> bool:
     """`item in container`: an element of a list, or a key of a map."""
     kind = kind_of(container)
     if kind == MAP:
-        return kind_of(item) in {STRING, INT, UINT, DOUBLE, BOOL} and has_key(container, item)
+        return kind_of(item) in _KEYS and has_key(container, item)
     if kind == LIST:
         for one in container:
             meter.spend()
-            if equal(item, one, meter):
+            if equal(item, settled(one), meter):
                 return True
         return False
     raise EvalError(f"'in' looks into a list or the keys of a map, not into {a(kind)}")
@@ -100,13 +107,13 @@ def plus(x: Any, y: Any, meter: Meter) -> Any:
     kind, other = kind_of(x), kind_of(y)
     if kind in NUMBERS and other in NUMBERS:
         return _number("+", x, y, kind, other)
-    if kind == other and kind in {STRING, BYTES, LIST}:
-        meter.make((len(x) + len(y)) * (8 if kind == LIST else 1))
+    if kind == other and kind in _JOINED:
+        meter.make((len(x) + len(y)) * (width(x, y) if kind == STRING else _JOINED[kind]))
         return MadeList((*x, *y)) if kind == LIST else x + y
     if kind == DURATION and other == DURATION:
-        return checked_duration(lambda: x + y)
+        return duration(x.nanos + y.nanos)
     if {kind, other} == {TIMESTAMP, DURATION}:
-        return checked_timestamp(lambda: x + y)
+        return timestamp(x.nanos + y.nanos)
     raise _mismatch("+", kind, other)
 
 
@@ -116,9 +123,9 @@ def minus(x: Any, y: Any) -> Any:
     if kind in NUMBERS and other in NUMBERS:
         return _number("-", x, y, kind, other)
     if kind == other and kind in {TIMESTAMP, DURATION}:
-        return checked_duration(lambda: x - y)
+        return duration(x.nanos - y.nanos)
     if kind == TIMESTAMP and other == DURATION:
-        return checked_timestamp(lambda: x - y)
+        return timestamp(x.nanos - y.nanos)
     raise _mismatch("-", kind, other)
 
 
@@ -183,6 +190,15 @@ _INTEGERS: dict[str, Callable[[int, int], int]] = {
     "/": _quotient,
     "%": lambda x, y: x - y * _quotient(x, y),
 }
+
+
+def total(values: Any, meter: Meter) -> Any:
+    """The sum of numbers or of durations; 0 of none."""
+    result = values[0] if values else 0
+    for value in values[1:]:
+        meter.spend()
+        result = plus(result, value, meter)
+    return result
 
 
 def negative(x: Any) -> Any:

@@ -68,6 +68,8 @@ def _primary(tree: Node) -> Closure | None:
         return _path(tree)
     if child.data == "ident_arg" and child.children[0] == "has":
         return _has(arguments_of(child)[0])
+    if child.data == "ident_arg" and child.children[0] == "default":
+        return _default(*arguments_of(child))
     return None
 
 
@@ -136,6 +138,24 @@ def _has(tree: Node) -> Closure | None:
         return True
 
     return has
+
+
+def _default(tree: Node, other: Node) -> Closure | None:
+    get, fallback, keys = _path(tree), _closure(other), _keys(tree)
+    if get is None or fallback is None or keys is None:
+        return None
+    root = keys[0]
+
+    def default(scope: Scope) -> Any:
+        try:
+            value = get(scope)
+        except KeyError:
+            if root not in scope:
+                raise
+            value = None
+        return fallback(scope) if value is None else value
+
+    return default
 
 
 # ---- operators ------------------------------------------------------------------------------------

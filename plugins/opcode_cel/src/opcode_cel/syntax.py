@@ -1,4 +1,4 @@
-"""From source text to a small tree: celpy's grammar reads it, what nobody needs is taken out."""
+"""From source text to a small tree: the grammar reads it, what nobody needs is taken out."""
 
 import re
 from dataclasses import dataclass
@@ -16,6 +16,12 @@ Node: TypeAlias = Tree[Any]
 MAX_DEPTH = 64
 """How deep brackets, calls and operators may lie inside each other."""
 
+MAX_TOKENS = 10_000
+"""Names, literals, operators and brackets of one expression; a second of parsing, and 40 MiB for its tree."""
+
+NAMESPACES = frozenset({"math", "lists", "sets", "strings"})
+"""What stands before the name of some functions, as in `math.abs(x)`, and is no value."""
+
 BINARY = frozenset({"relation", "addition", "multiplication"})
 LOGICAL = frozenset({"conditionalor", "conditionaland"})
 
@@ -27,9 +33,10 @@ _NESTING = {
 }
 # What a source is made of as far as quotes and brackets go: strings, comments, brackets, the rest.
 _PIECE = re.compile(
-    r""""{3}(?:[^\\]|\\[\s\S])*?"{3}|'{3}(?:[^\\]|\\[\s\S])*?'{3}"""
-    r"""|"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*\'"""
-    r"""|//[^\n]*|(?P<open>[(\[{])|(?P<close>[)\]}])|[^'"/()\[\]{}]+|/"""
+    r"""[bB]?[rR](?:"{3}[\s\S]*?"{3}|'{3}[\s\S]*?'{3}|"[^"\n\r]*"|'[^'\n\r]*')"""
+    r"""|[bB]?(?:"{3}(?:[^"\\]++|\\[\s\S]|"(?!""))*+"{3}|'{3}(?:[^'\\]++|\\[\s\S]|'(?!''))*+'{3})"""
+    r"""|[bB]?(?:"(?:[^"\\\n\r]++|\\[^\n\r])*+"|'(?:[^'\\\n\r]++|\\[^\n\r])*+')"""
+    r"""|//[^\n]*|(?P<open>[(\[{])|(?P<close>[)\]}])|\w+|\s+|[^'"\s]"""
 )
 
 
@@ -76,11 +83,8 @@ def parse(text: str) -> Source:
 
 
 def _check_pieces(text: str) -> None:
-    """Find what would cost the parser too much: deep brackets, and strings that are not closed.
-
-    The grammar's patterns take exponential time over the latter.
-    """
-    position = depth = 0
+    """Find what would cost the parser too much: deep brackets, strings that are not closed, too many parts."""
+    position = depth = count = 0
     while position < len(text):
         match = _PIECE.match(text, position)
         if match is None:
@@ -88,14 +92,19 @@ def _check_pieces(text: str) -> None:
         depth += 1 if match["open"] else -1 if match["close"] else 0
         if depth > MAX_DEPTH:
             raise _too_deep(text, position)
+        count += not match[0].isspace()
+        if count > MAX_TOKENS:
+            raise invalid(f"the expression has more than {MAX_TOKENS:,} parts", text, position)
         position = match.end()
 
 
 def _unwrapped(child: Any, text: str) -> Any:
-    if not isinstance(child, Tree):
-        return child
+    if isinstance(child, Token):
+        return Token.new_borrow_pos("IDENT", child[1:-1], child) if child.type == "QUOTED" else child
     if child.data in _WRAPPERS and len(child.children) == 1:
         return child.children[0]
+    if child.data == "member_dot_arg":
+        return _qualified(child)
     if child.data == "primary":
         inner: Any = child.children[0]
         if inner.data == "paren_expr":
@@ -103,6 +112,16 @@ def _unwrapped(child: Any, text: str) -> Any:
         if inner.data == "literal":
             return _constant(inner, text)
     return child
+
+
+def _qualified(node: Node) -> Node:
+    """`math.abs(x)` is no method of `math`, but a function of that name."""
+    receiver, name, *arguments = node.children
+    space = leftmost_name(receiver) if receiver.data == "primary" else None
+    if space not in NAMESPACES:
+        return node
+    token = Token.new_borrow_pos("IDENT", f"{space}.{name}", space)
+    return Tree("primary", [Tree("ident_arg", [token, *arguments], node.meta)], node.meta)
 
 
 def _constant(node: Node, text: str) -> Node:

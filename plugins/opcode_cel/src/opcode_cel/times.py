@@ -1,83 +1,92 @@
-"""Timestamps and durations: their texts and their bounds."""
+"""Timestamps and durations: their texts and their bounds. All arithmetic is in whole nanoseconds."""
 
 import re
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any
-
-from celpy.celtypes import DurationType, TimestampType
+from datetime import UTC, datetime, timedelta
 
 from opcode_cel.faults import EvalError
+from opcode_cel.kinds import Duration, Timestamp
 
-MAX_SECONDS = 315_576_000_000
+SECOND = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FIRST = -62_135_596_800 * SECOND
+_LAST = 253_402_300_800 * SECOND - 1
+_LONGEST = 2**63 - 1
 
 _TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):([0-5]\d))", re.ASCII
 )
-_DURATION = re.compile(r"([+-]?)((?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h|d))+|0)", re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h|d)", re.ASCII)
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NUMBER = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d)"
+_DURATION = re.compile(rf"([+-]?)((?:{_NUMBER})+|0)", re.ASCII)
+_PART = re.compile(_NUMBER, re.ASCII)
+_UNITS = {
+    "ns": 1,
+    "us": 1000,
+    "µs": 1000,
+    "μs": 1000,
+    "ms": 1_000_000,
+    "s": SECOND,
+    "m": 60 * SECOND,
+    "h": 3600 * SECOND,
+    "d": 86_400 * SECOND,
+}
 
 
-def parse_timestamp(text: str) -> Any:
-    """RFC 3339, such as `2026-01-31T12:00:00Z`; parts of a microsecond are dropped."""
+def parse_timestamp(text: str) -> Timestamp:
+    """RFC 3339, such as `2026-01-31T12:00:00Z`; where its clock stood is not kept."""
     match = _TIMESTAMP.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise EvalError("a timestamp is text such as '2026-01-31T12:00:00Z'")
-    date, time, fraction, zone = match.groups()
+    date, time, fraction, sign, hours, minutes = match.groups()
     try:
-        moment = datetime.fromisoformat(
-            f"{date}T{time}.{(fraction or '0'):0<6.6}{zone.upper().replace('Z', '+00:00')}"
-        )
+        moment = datetime.fromisoformat(f"{date}T{time}+00:00")
     except ValueError as error:
         raise EvalError(f"not a timestamp: {error}") from None
-    return TimestampType(moment)
+    offset = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
+    if abs(offset) >= 86_400:
+        raise EvalError("not a timestamp: a clock is less than 24 hours from UTC")
+    seconds = (moment - EPOCH) // timedelta(seconds=1) - offset
+    return timestamp(seconds * SECOND + int(f"{fraction or '0':0<9}"))
 
 
-def timestamp_of(seconds: int) -> Any:
-    """The moment so many seconds after the epoch."""
-    return checked_timestamp(lambda: TimestampType(1970, 1, 1) + timedelta(seconds=seconds))
+def timestamp(nanos: int) -> Timestamp:
+    """The moment so many nanoseconds after the epoch, within the years 1 to 9999."""
+    if not _FIRST <= nanos <= _LAST:
+        raise EvalError("the timestamp lies outside the years 1 to 9999")
+    return Timestamp(nanos)
 
 
-def parse_duration(text: str) -> Any:
-    """Such as `1h30m`, `1.5s` or `-200ms`."""
+def parse_duration(text: str) -> Duration:
+    """Such as `1h30m`, `1.5s` or `-200ms`; parts of a nanosecond are dropped."""
     match = _DURATION.fullmatch(text) if len(text) <= 128 else None
     if match is None:
         raise EvalError("a duration is text such as '1h30m' or '1.5s'")
-    total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(match[2]))
-    return checked_duration(lambda: timedelta(seconds=-total if match[1] == "-" else total))
+    total = 0
+    for number, unit in _PART.findall(match[2]):
+        whole, _, fraction = number.partition(".")
+        total += int(whole or "0") * _UNITS[unit] + int(fraction or "0") * _UNITS[unit] // 10 ** len(fraction)
+    return duration(-total if match[1] == "-" else total)
 
 
-def checked_timestamp(make: Callable[[], Any]) -> Any:
-    """What `make` gives, within the years 1 to 9999."""
-    try:
-        return TimestampType(make())
-    except (OverflowError, ValueError):
-        raise EvalError("the timestamp lies outside the years 1 to 9999") from None
+def duration(nanos: int) -> Duration:
+    """So many nanoseconds, of which an int holds 292 years."""
+    if abs(nanos) > _LONGEST:
+        raise EvalError("the duration is longer than 292 years")
+    return Duration(nanos)
 
 
-def checked_duration(make: Callable[[], Any]) -> Any:
-    """What `make` gives, within ten thousand years."""
-    try:
-        duration = make()
-    except OverflowError:
-        duration = None
-    if duration is None or abs(duration.total_seconds()) > MAX_SECONDS:
-        raise EvalError("the duration is longer than ten thousand years")
-    return DurationType(duration)
+def timestamp_text(moment: Timestamp) -> str:
+    """RFC 3339 in UTC with as many digits of the second as it has."""
+    seconds, nanos = divmod(moment.nanos, SECOND)
+    text = (EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
+    return f"{text}{_fraction(nanos)}Z"
 
 
-def timestamp_text(moment: datetime) -> str:
-    """RFC 3339 with as many digits of the second as it has."""
-    text = moment.isoformat()
-    if "." in text:
-        text = re.sub(r"0+(?=[+-]|$)", "", text, count=1)
-    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
-
-
-def duration_text(duration: timedelta) -> str:
+def duration_text(length: Duration) -> str:
     """In seconds: `5400s`, `1.5s`."""
-    micros = duration // timedelta(microseconds=1)
-    whole, rest = divmod(abs(micros), 1_000_000)
-    fraction = f".{rest:06}".rstrip("0") if rest else ""
-    return f"{'-' if micros < 0 else ''}{whole}{fraction}s"
+    seconds, nanos = divmod(abs(length.nanos), SECOND)
+    return f"{'-' if length.nanos < 0 else ''}{seconds}{_fraction(nanos)}s"
+
+
+def _fraction(nanos: int) -> str:
+    return f".{nanos:09}".rstrip("0") if nanos else ""

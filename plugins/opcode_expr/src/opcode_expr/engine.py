@@ -1,0 +1,44 @@
+"""The engine named `expr`."""
+
+from functools import lru_cache
+
+from opcode_core import ErrorCode, OpcodeError, Program
+
+MAX_SOURCE = 64 * 1024
+"""Bytes of one expression."""
+
+CACHED_SOURCE = 2 * 1024
+"""Longer expressions are compiled each time, so that the cache stays small in bytes too."""
+
+
+class ExprEngine:
+    """Compiles expressions; the same source text gives the same program."""
+
+    name = "expr"
+
+    def compile(self, source: str) -> Program:
+        """Parse and check `source`.
+
+        Raises:
+            OpcodeError: VALIDATION_ERROR; `details` hold `line` and `column` where they are known.
+        """
+        if len(source) <= CACHED_SOURCE:
+            return _cached(source)
+        if len(source.encode(errors="replace")) > MAX_SOURCE:
+            raise OpcodeError(
+                ErrorCode.VALIDATION_ERROR,
+                f"an expression has at most {MAX_SOURCE // 1024} KiB, and this one has {len(source):,} characters",
+            )
+        return _compiled(source)
+
+
+@lru_cache(maxsize=512)
+def _cached(source: str) -> Program:
+    return _compiled(source)
+
+
+def _compiled(source: str) -> Program:
+    # Nobody pays for lark and re2 before there is something to compile.
+    from opcode_expr.program import compile_program
+
+    return compile_program(source)
