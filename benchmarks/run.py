@@ -18,6 +18,7 @@ from typing import Any
 
 from cases import Case, chain, command_case, engine, guarded, loop, parallel, templated, workflow_case
 from durable import crashed_runs, fold_from_disk, many_callers, many_writers, waiting_runs
+from over_mcp import BUDGETS, Budget, mcp_cases
 
 OUT = Path(__file__).parent / "out" / "latest.json"
 
@@ -45,6 +46,8 @@ async def cases() -> AsyncIterator[Case]:
     yield crashed_runs()
     yield command_case("opcode --help", "--help")
     yield command_case("opcode version", "version")
+    for case in mcp_cases():
+        yield case
 
 
 def _repeat(count: int) -> int:
@@ -52,19 +55,35 @@ def _repeat(count: int) -> int:
 
 
 async def measure(case: Case) -> dict[str, Any]:
-    """Median and 95th percentile of a case, in microseconds."""
+    """Median and 95th percentile of a case: in microseconds, or in the unit of its budget."""
     name, repeat, once = case
+    budget = BUDGETS.get(name, Budget("us"))
+    scale = 1e6 if budget.unit == "us" else 1
     for _ in range(max(2, repeat // 10) if repeat > 3 else 0):
         await once()
     gc.collect()
-    taken = sorted([await once() for _ in range(repeat)])
-    return {
+    taken = sorted([await once() * scale for _ in range(repeat)], reverse=budget.at_least)
+    median = statistics.median(taken)
+    result = {
         "name": name,
-        "unit": "us",
-        "median": round(statistics.median(taken) * 1e6, 1),
-        "p95": round(taken[min(len(taken) - 1, int(len(taken) * 0.95))] * 1e6, 1),
+        "unit": budget.unit,
+        "median": round(median, 2),
+        "p95": round(taken[min(len(taken) - 1, int(len(taken) * 0.95))], 2),
         "runs": repeat,
     }
+    if budget.limit is not None:
+        result |= {"budget": str(budget), "kept": budget.is_kept(median)}
+    return result
+
+
+def line(result: dict[str, Any]) -> str:
+    """A case's line of the table."""
+    unit = result["unit"]
+    median, p95 = (f"{value:.{0 if value >= 100 else 2}f}" for value in (result["median"], result["p95"]))
+    shown = f"{result['name']:<52} {median:>9} {unit:<6} {p95:>9} {unit:<6} {result['runs']:>5}"
+    if "budget" not in result:
+        return shown
+    return f"{shown}  {result['budget']}{'' if result['kept'] else '  NOT KEPT'}"
 
 
 def machine() -> dict[str, Any]:
@@ -88,16 +107,13 @@ def machine() -> dict[str, Any]:
 async def main(wanted: list[str]) -> None:
     """Measure and report."""
     results = []
-    print(f"{'case':<44} {'median':>12} {'p95':>12} {'runs':>6}")
+    print(f"{'case':<52} {'median':>16} {'p95':>16} {'runs':>5}  budget")
     async for case in cases():
         if wanted and not any(part in case[0] for part in wanted):
             continue
         result = await measure(case)
         results.append(result)
-        print(
-            f"{result['name']:<44} {result['median']:>9.0f} us {result['p95']:>9.0f} us {result['runs']:>6}",
-            flush=True,
-        )
+        print(line(result), flush=True)
     OUT.parent.mkdir(exist_ok=True)
     found = machine()
     report = {"at": datetime.now(UTC).isoformat(), "machine": found, "results": results}

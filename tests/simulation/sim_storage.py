@@ -11,7 +11,19 @@ from opcode_core import ErrorCode, OpcodeError
 from opcode_core.memory import MemoryStorage
 
 READING = frozenset(
-    {"owners", "orphans", "due", "next_due", "messages", "run", "run_by_key", "runs", "tally", "events", "context"}
+    {
+        "owners",
+        "orphans",
+        "due",
+        "next_due",
+        "messages",
+        "run",
+        "run_by_key",
+        "runs",
+        "tally",
+        "events",
+        "context",
+    }
     | {"snapshot", "decision", "decisions", "definition", "template", "templates", "item", "items", "check"}
 )
 SLOWEST = 25.0
