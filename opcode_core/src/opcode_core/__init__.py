@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from opcode_core.contracts.storage import Storage as Storage
     from opcode_core.contracts.storage import Tally as Tally
     from opcode_core.contracts.storage import TemplateRecord as TemplateRecord
+    from opcode_core.contracts.vault import StoredVault as StoredVault
     from opcode_core.contracts.vault import Vault as Vault
     from opcode_core.decisions import Decision as Decision
     from opcode_core.diagram import Diagram as Diagram
@@ -89,6 +90,7 @@ _HOMES = {
         ),
         "contracts.storage",
     ),
+    "StoredVault": "contracts.vault",
     "Vault": "contracts.vault",
     "Decision": "decisions",
     **dict.fromkeys(("Diagram", "Edge", "Lane", "Node"), "diagram"),

@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from opcode_core.redaction import redact_here
+
 _CORRELATION = ("workflow_id", "step_id", "agent_id")
 
 
@@ -35,7 +37,7 @@ class JsonLines(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         elif record.exc_info and record.exc_info[1] is not None:
             line["error"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return redact_here(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class PlainLines(logging.Formatter):
@@ -44,7 +46,7 @@ class PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         step = getattr(record, "step_id", None)
-        return f"{record.levelname.lower()}: {printable(record.getMessage())}" + (
+        return f"{record.levelname.lower()}: {printable(redact_here(record.getMessage()))}" + (
             f"  (step {step})" if step else ""
         )
 

@@ -152,6 +152,7 @@ class Plan:
         owners: for a step that only runs in place of others, their indexes.
         leaves: ids of the steps that no other depends on; their outputs are the run's by default.
         inputs: the defaults without secrets; secret_inputs: those with.
+        secrets: names of all secrets that its steps may be given.
     """
 
     hash: str
@@ -170,4 +171,5 @@ class Plan:
     on_timeout: str
     on_complete: StepPlan | None
     on_error: StepPlan | None
+    secrets: frozenset[str] = frozenset()
     warnings: tuple[Issue, ...] = field(default=())

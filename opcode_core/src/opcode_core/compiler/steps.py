@@ -111,6 +111,9 @@ def _action_call(
     params = bench.attempt(f"{path}.params", lambda: compile_template(step.params, around))
     if action is None or params is None:
         return None, compile_template({}, around), None
+    bench.secrets |= params.secrets.union(
+        *(bench.secret_inputs[name].secrets for name in params.secret_inputs)
+    )
     schema = bench.catalogue.schema(action)
     found = schema.issues(step.params, f"{path}.params")
     if params.static:

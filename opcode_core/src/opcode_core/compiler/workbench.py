@@ -32,12 +32,14 @@ class Workbench:
 
     Attributes:
         secret_inputs: inputs whose default holds a secret.
+        secrets: all that were named in params so far.
         keeps_iterations: something refers to the steps of a single iteration, so none is folded away.
     """
 
     catalogue: Catalogue
     keeps_iterations: bool
     secret_inputs: Mapping[str, Template] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
     issues: list[Issue] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
 

@@ -61,6 +61,7 @@ def make_plan(source: str | bytes | Mapping[str, Any], catalogue: Catalogue) -> 
         on_timeout=definition.on_timeout,
         on_complete=on_complete,
         on_error=on_error,
+        secrets=frozenset(bench.secrets),
         warnings=tuple(bench.warnings),
     )
 

@@ -1,7 +1,9 @@
 """A vault: where secrets live."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from opcode_core.contracts.storage import Storage
 
 
 class Vault(Protocol):
@@ -25,4 +27,13 @@ class Vault(Protocol):
 
     async def names(self) -> Sequence[str]:
         """All names, sorted."""
+        ...
+
+
+@runtime_checkable
+class StoredVault(Protocol):
+    """A vault that keeps its secrets in the engine's own storage: each engine is given one of its own."""
+
+    def bind(self, storage: Storage) -> Vault:
+        """The vault in `storage`, which may not be open yet."""
         ...

@@ -1,7 +1,7 @@
 """What an action may ask of the engine, for the run that it works for."""
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
@@ -16,26 +16,39 @@ if TYPE_CHECKING:
     from opcode_core.engine.run import Run
 
 
+def hidden_from(run: "Run", scope: Scope) -> Collection[str]:
+    """What must not be seen of what a step does: its own secrets, and those that steps before it were given."""
+    own = scope.secrets
+    return run.secrets.union(own.values()) if own else run.secrets
+
+
 class Access:
     """The run as one of its steps sees it."""
 
-    __slots__ = ("_idempotency_key", "_run", "_scope", "_secrets", "_step_id")
+    __slots__ = ("_hidden", "_idempotency_key", "_run", "_scope", "_step_id")
 
     def __init__(
-        self, run: "Run", step_id: str, scope: Scope, idempotency_key: str, secrets: Collection[str]
+        self,
+        run: "Run",
+        step_id: str,
+        scope: Scope,
+        idempotency_key: str,
+        hidden: Callable[[], Collection[str]],
     ) -> None:
         self._run = run
         self._step_id = step_id
         self._scope = scope
         self._idempotency_key = idempotency_key
-        self._secrets = secrets
+        self._hidden = hidden
 
     async def emit(self, event_type: str, payload: Mapping[str, Any]) -> None:
         """Append a custom event.
 
         Raises:
-            OpcodeError: VALIDATION_ERROR when the type is one of the engine's own.
+            OpcodeError: VALIDATION_ERROR when the type is one of the engine's own, or holds a secret.
         """
+        if redact(event_type, self._hidden()) != event_type:
+            raise OpcodeError(ErrorCode.VALIDATION_ERROR, "a secret cannot be the type of an event")
         if event_type in e.RESERVED:
             raise OpcodeError(
                 ErrorCode.VALIDATION_ERROR, f"'{event_type}' is the engine's own; choose another event type"
@@ -71,7 +84,7 @@ class Access:
         Raises:
             OpcodeError: VALIDATION_ERROR when a secret is among the params, NOT_FOUND for the template.
         """
-        if redact(params, self._secrets) != params:
+        if redact(params, self._hidden()) != params:
             raise OpcodeError(
                 ErrorCode.VALIDATION_ERROR,
                 "a secret cannot be handed to another run, where it would be written down;"
@@ -98,7 +111,7 @@ class Access:
         notifier = self._run.engine.notifier
         if notifier is None:
             return False
-        message, data = redact((message, data), self._secrets)
+        message, data = redact((message, data), self._hidden())
         return await notifier(self._run.state.agent_id, message, data)
 
     async def evaluate(self, engine: str | None, expression: str, data: Any) -> Any:
@@ -128,4 +141,4 @@ class Access:
             copy = loads(dumps(dict(data)))
         except ValueError as error:
             raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"this is not JSON: {error}") from None
-        return dict(redact(copy, self._secrets))
+        return dict(redact(copy, self._hidden()))

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from opcode_core import events as e
 from opcode_core.builtins import default_isolator
 from opcode_core.compiler import make_plan
-from opcode_core.contracts.action import ActionContext, StepLogger
+from opcode_core.contracts.action import ActionContext
 from opcode_core.contracts.clock import Clock, Ids
 from opcode_core.contracts.runner import Runner
 from opcode_core.contracts.storage import (
@@ -19,8 +20,9 @@ from opcode_core.contracts.storage import (
     Storage,
     TemplateRecord,
 )
+from opcode_core.contracts.vault import StoredVault, Vault
 from opcode_core.engine import signals
-from opcode_core.engine.access import Access
+from opcode_core.engine.access import Access, hidden_from
 from opcode_core.engine.breaker import Breaker, BreakerPolicy
 from opcode_core.engine.clock import RandomIds, SystemClock
 from opcode_core.engine.deadline import stop_tasks
@@ -44,6 +46,7 @@ from opcode_core.paths import PathPolicy
 from opcode_core.plan import Plan, StepPlan
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
+from opcode_core.redaction import SHORTEST
 from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
 from opcode_core.state import CANCELLED, COMPLETED, RUN_ENDED, STEP_ENDED, RunState
@@ -99,6 +102,7 @@ class Engine:
         self.breakers: dict[str, Breaker] = {}
         self.notifier: Notifier | None = None
         self.isolator = default_isolator(self.registry)
+        self.vault = _vault(self.registry, storage)
         self.recovery = recovery
         self.others = others
         self.linger = linger
@@ -115,17 +119,28 @@ class Engine:
     # ---- life ---------------------------------------------------------------------------------
 
     async def start_up(self) -> None:
-        """Open the storage, start the services, and go on with what was left."""
+        """Open the storage, start the services, and go on with what was left.
+
+        Raises:
+            OpcodeError: when the storage cannot be opened, or a service cannot work; all is closed then.
+        """
         self.closing = False
         await self.storage.open()
-        for service in self.plugins.services(self):
-            await service.start()
-            self._services.append(service)
+        try:
+            await self._start_services()
+        except BaseException:
+            await self.shut_down(0.0)
+            raise
         self._background = [asyncio.create_task(self.timers.serve(), name="timers")]
         if self.others:
             await self.watch.begin()
             await self.watch.bury()
             self._background.append(asyncio.create_task(self._recover(), name="recovery"))
+
+    async def _start_services(self) -> None:
+        for service in self.plugins.services(self):
+            await service.start()
+            self._services.append(service)
 
     async def _recover(self) -> None:
         try:
@@ -333,6 +348,7 @@ class Engine:
             payload["inputs"] = {**defaults, **payload["inputs"]}
         run = Run(self, plan, RunState(run_id, agent_id=agent_id), definition=plan.source)
         run.record(e.WORKFLOW_STARTED, None, payload)
+        run.knows_secrets = True
         return run
 
     async def _ready(self) -> None:
@@ -569,7 +585,7 @@ class Engine:
         state = run.state
         key = f"{state.id}:{step_id}:{state.steps[step_id].group}"
         correlation = {"workflow_id": state.id, "step_id": step_id, "agent_id": state.agent_id}
-        secrets = list(scope.secrets.values()) if scope.secrets else []
+        hidden = partial(hidden_from, run, scope)
         return ActionContext(
             run_id=state.id,
             step_id=step_id,
@@ -577,33 +593,48 @@ class Engine:
             attempt=state.steps[step_id].attempt,
             idempotency_key=key,
             deadline=None if step.timeout is None else self.clock.now() + step.timeout,
-            logger=DiscreetLogger(_action_log, correlation, secrets)
-            if secrets
-            else StepLogger(_action_log, correlation),
+            logger=DiscreetLogger(_action_log, correlation, hidden),
             isolator=self.isolator,
             paths=self.paths,
-            run=Access(run, step_id, scope, key, secrets),
+            run=Access(run, step_id, scope, key, hidden),
         )
 
     async def secrets_for(self, run: Run, step: StepPlan) -> dict[str, str]:
         """The values of the secrets that a step's params need, for the moment of its call.
 
+        From then on the run hides them, whichever of its steps they turn up in.
+
         Raises:
             OpcodeError: VAULT_ERROR when there is no vault.
         """
+        await self.recall_secrets(run)
         names = set(step.params.secrets)
         for name in step.params.secret_inputs:
             if name not in run.state.inputs:
                 names |= run.plan.secret_inputs[name].secrets
         if not names:
             return {}
-        if not self.registry.vaults:
+        if self.vault is None:
             raise OpcodeError(
                 ErrorCode.VAULT_ERROR,
                 f"the secret '{min(names)}' cannot be read: no vault is installed (pip install opcode-vault)",
             )
-        vault = self.registry.vaults[0]
-        return {name: await vault.get(name) for name in sorted(names)}
+        values = {name: await self.vault.get(name) for name in sorted(names)}
+        run.secrets.update(value for value in values.values() if len(value) >= SHORTEST)
+        return values
+
+    async def recall_secrets(self, run: Run) -> None:
+        """What a run may have been given before it came here: a file that it wrote then may be read now."""
+        if run.knows_secrets:
+            return
+        for name in sorted(run.plan.secrets):
+            try:
+                value = await self.vault.get(name) if self.vault is not None else ""
+            except Exception as error:
+                _log.warning("run %s: secret '%s' cannot be read to be hidden: %s", run.state.id, name, error)
+            else:
+                run.secrets.update({value} if len(value) >= SHORTEST else ())
+        run.knows_secrets = True
 
     def _compiled(self, definition_hash: str, source: bytes) -> Plan:
         plan = self._plans.get(definition_hash)
@@ -613,6 +644,12 @@ class Engine:
                 self._plans.pop(next(iter(self._plans)))
             self._plans[definition_hash] = plan
         return plan
+
+
+def _vault(registry: Registry, storage: Storage) -> Vault | None:
+    """The installed one, on the engine's storage if it keeps its secrets there."""
+    found = next(iter(registry.vaults), None)
+    return found.bind(storage) if isinstance(found, StoredVault) else found
 
 
 _log = logging.getLogger("opcode.engine")

@@ -54,6 +54,8 @@ class Run:
         crews: the places in it where tasks go on side by side.
         failure: the first error of an outermost step that nothing helped against.
         outcome: why the run cannot go on in this process, or None.
+        secrets: what its steps were given so far, to be hidden wherever it turns up.
+        knows_secrets: whether these are all; not so when the run was given some before it came here.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class Run:
         self.door = Door(self)
         self.failure: OpcodeError | None = None
         self.outcome: Exception | None = None
+        self.secrets: set[str] = set()
+        self.knows_secrets = False
         self.task: asyncio.Task[None] | None = None
         self._now = engine.clock.now
         self.holding = False

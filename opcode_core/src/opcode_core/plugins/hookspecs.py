@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opcode_core.contracts.renderer import Renderer
     from opcode_core.contracts.runner import Runner
     from opcode_core.contracts.service import Service
-    from opcode_core.contracts.vault import Vault
+    from opcode_core.contracts.vault import StoredVault, Vault
     from opcode_core.engine.engine import Engine
     from opcode_core.plugins.registry import StorageFactory
 
@@ -51,8 +51,8 @@ def opcode_diagram_renderers() -> "Sequence[Renderer]":  # type: ignore[empty-bo
 
 
 @hookspec
-def opcode_vaults() -> "Sequence[Vault]":  # type: ignore[empty-body]
-    """Where secrets live; at most one plugin may answer."""
+def opcode_vaults() -> "Sequence[Vault | StoredVault]":  # type: ignore[empty-body]
+    """Where secrets live; at most one plugin may answer. One with `bind` is given the engine's storage."""
 
 
 @hookspec

@@ -12,7 +12,7 @@ from opcode_core.contracts.provider import ActionProvider
 from opcode_core.contracts.renderer import Renderer
 from opcode_core.contracts.runner import Runner
 from opcode_core.contracts.storage import Storage
-from opcode_core.contracts.vault import Vault
+from opcode_core.contracts.vault import StoredVault, Vault
 from opcode_core.schemas import Schema
 
 StorageFactory = Callable[[str], Storage]
@@ -49,7 +49,7 @@ class Registry:
     isolators: dict[str, Isolator] = field(default_factory=dict)
     renderers: dict[str, Renderer] = field(default_factory=dict)
     runners: dict[str, Runner] = field(default_factory=dict)
-    vaults: list[Vault] = field(default_factory=list)
+    vaults: list[Vault | StoredVault] = field(default_factory=list)
     providers: dict[str, ActionProvider] = field(default_factory=dict)
     observers: list[Observer] = field(default_factory=list)
     sources: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Registry:
         for provider in providers:
             self._add("action provider", self.providers, provider.id, provider, plugin)
 
-    def add_vaults(self, vaults: Sequence[Vault], plugin: str) -> None:
+    def add_vaults(self, vaults: Sequence[Vault | StoredVault], plugin: str) -> None:
         """Add vaults; the first is used."""
         for vault in vaults:
             if self.vaults:

@@ -41,8 +41,7 @@ def add_to(router: APIRouter) -> None:
 
 def _vault(request: Request) -> Vault | None:
     caller_of(request).need("admin", "secrets")
-    vaults = house_of(request).engine.registry.vaults
-    return vaults[0] if vaults else None
+    return house_of(request).engine.vault
 
 
 def _installed(request: Request) -> Vault:

@@ -1,17 +1,20 @@
 """The action step: params in, the action called, its output checked."""
 
+import asyncio
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
 from opcode_core.contracts.action import Action, RunEnded
+from opcode_core.engine.access import hidden_from
 from opcode_core.engine.breaker import Breaker
 from opcode_core.engine.failure import Halted, as_error, is_own
 from opcode_core.engine.steps.child import output_of_child
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import StepPlan
-from opcode_core.redaction import redact
+from opcode_core.redaction import hiding, redact
 from opcode_core.scope import Scope
 from opcode_core.state import STEP_ENDED
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_OUTPUT = 16 * 1024 * 1024
 """Bytes of JSON that one step may give; what is larger belongs into a file."""
+MOST_IN_PLACE = 128 * 1024
+"""Bytes of JSON that are searched for secrets on the loop; more is left to a thread."""
 
 
 def call_at_once(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
@@ -56,24 +61,48 @@ async def run_action(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> 
     assert action is not None
     child = run.state.steps[step_id].child
     if child is not None:
-        return _checked(await output_of_child(run, step_id, child), action)
+        output = _checked(await output_of_child(run, step_id, child), action)
+        await run.engine.recall_secrets(run)
+        return redact(output, hidden_from(run, scope))
     secrets = await run.engine.secrets_for(run, step)
+    if secrets:
+        scope = scope.with_secrets(secrets)
+    if not secrets and not run.plan.secrets:
+        return await _called(run, step, step_id, scope, action)
+    with hiding(partial(hidden_from, run, scope)):
+        return await _discreetly(run, step, step_id, scope, action)
+
+
+async def _discreetly(run: "Run", step: StepPlan, step_id: str, scope: Scope, action: Action) -> Any:
+    """The same without the secrets of the run, in what it gives and in how it fails."""
     try:
-        if secrets:
-            scope = scope.with_secrets(secrets)
-        params = step.params.render(scope)
-        if step.check is not None and not step.check.accepts(params):
-            raise _bad_params(step, params)
-        output = await _call(run, step, step_id, scope, action, params)
-        if isinstance(output, RunEnded):
-            run.record(e.WAIT_STARTED, step_id, {"for": "run", "run_id": output.run_id, "until": None})
-            output = _checked(await output_of_child(run, step_id, output.run_id), action)
-    except OpcodeError as error:
-        if secrets:
-            error.message = redact(error.message, secrets.values())
-            error.details = redact(error.details, secrets.values())
-        raise
-    return redact(output, secrets.values()) if secrets else output
+        output = await _called(run, step, step_id, scope, action)
+    except BaseException as raised:
+        if not is_own(raised):
+            raise
+        error = as_error(raised, f"step '{step_id}'")
+        hidden = hidden_from(run, scope)
+        raise OpcodeError(
+            error.code,
+            redact(error.message, hidden),
+            details=redact(error.details, hidden),
+            step_id=error.step_id,
+        ) from None
+    hidden = hidden_from(run, scope)
+    if hidden and len(dumps(output)) > MOST_IN_PLACE:
+        return await asyncio.to_thread(redact, output, hidden)
+    return redact(output, hidden)
+
+
+async def _called(run: "Run", step: StepPlan, step_id: str, scope: Scope, action: Action) -> Any:
+    params = step.params.render(scope)
+    if step.check is not None and not step.check.accepts(params):
+        raise _bad_params(step, params)
+    output = await _call(run, step, step_id, scope, action, params)
+    if isinstance(output, RunEnded):
+        run.record(e.WAIT_STARTED, step_id, {"for": "run", "run_id": output.run_id, "until": None})
+        output = _checked(await output_of_child(run, step_id, output.run_id), action)
+    return output
 
 
 async def _call(
