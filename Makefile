@@ -7,7 +7,7 @@ PACKAGES = opcode_core opcode_http opcode_shell opcode_fs opcode_crypto panel $(
 READY   = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help panel setup demo serve test kill check bench cover format clean
+.PHONY: help panel screenshots setup demo serve test kill check bench cover format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ serve: $(READY) panel  ## Start the server and leave it running
 
 test: $(READY) panel  ## Run all tests
 	@$(BIN)/python -m pytest
+
+screenshots: $(READY) panel  ## Take the panel's pictures for docs/screenshots (needs chromium)
+	@$(BIN)/python panel/tests/browser/screenshots.py
 
 kill: $(READY)  ## Kill N processes (500) and see that their runs go on: make kill N=2000
 	@$(BIN)/python tests/kill/harness.py --kills $(or $(N),500)

@@ -58,3 +58,70 @@ def test_wrong_settings_name_their_source(file, content, environment, message):
     with pytest.raises(OpcodeError) as refused:
         load_settings({}, environment, file(content))
     assert message in refused.value.message
+
+
+def test_paths_are_absolute_wherever_they_come_from(file, tmp_path: Path):
+    made = load_settings(
+        {}, {"OPCODE_DENY_PATHS": "/a,b:~/c"}, file({"read_only_paths": ["/d"], "writable_paths": ["/e"]})
+    )
+    assert made.deny_paths == (Path("/a,b"), Path("~/c"))
+    assert (made.read_only_paths, made.writable_paths) == ((Path("/d"),), (Path("/e"),))
+
+
+@pytest.mark.parametrize("name", ["read_only_paths", "writable_paths", "deny_paths"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (["secrets"], "holds 'secrets'; a path there begins with / or ~"),
+        (["."], "begins with / or ~"),
+        (["/a\0b"], "begins with / or ~"),
+        (["~nobody-of-that-name/x"], "cannot be resolved"),
+        ({"a": 1}, "it must be a list of paths"),
+        ([1], "it must be a list of paths"),
+        (5, "it must be a list of paths"),
+    ],
+)
+def test_a_rule_that_would_not_hold_everywhere_is_refused(file, name: str, value: object, message: str):
+    with pytest.raises(OpcodeError) as refused:
+        load_settings({}, {}, file({name: value}))
+    assert f"settings.json: {name}" in refused.value.message or name in refused.value.message
+    assert message in refused.value.message
+
+
+def test_what_is_opcode_s_own_is_denied_wherever_it_lies(file, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    database = tmp_path / "project/a b?.db"
+    rules = load_settings({}, {"OPCODE_DB_PATH": str(database)}, file({})).paths
+    for path in (database, Path(f"{database}-wal"), Path(f"{database}-shm"), Path("~/.opcode/settings.json")):
+        with pytest.raises(OpcodeError, match="keeps what is its own"):
+            rules.readable_path(str(path))
+    assert rules.writable_path(str(tmp_path / "project/other"))
+    for path in (tmp_path / "project", tmp_path / "home"):
+        with pytest.raises(OpcodeError, match="which is OPCODE's own"):
+            rules.removable_path(str(path))
+
+
+def test_what_is_opcode_s_own_is_opened_by_a_rule_that_names_it(file, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = {"writable_paths": [str(tmp_path), "~/.opcode/exports"], "read_only_paths": ["~/.opcode/texts"]}
+    rules = load_settings({}, {}, file(given)).paths
+    assert rules.writable_path("~/.opcode/exports/x")
+    assert rules.readable_path("~/.opcode/texts/x")
+    with pytest.raises(OpcodeError, match="may only be read"):
+        rules.writable_path("~/.opcode/texts/x")
+    with pytest.raises(OpcodeError, match="keeps what is its own"):
+        rules.readable_path("~/.opcode/opcode.db")
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite://", "sqlite:///", "postgresql://x/y"])
+def test_a_storage_that_is_no_file_has_none_to_protect(file, url: str, tmp_path: Path):
+    assert load_settings({}, {"OPCODE_STORAGE": url}, file({})).paths.readable_path(str(tmp_path))
+
+
+def test_where_connections_may_go(file):
+    made = load_settings({"listen_addr": "127.0.0.1:0"}, {"OPCODE_HTTP_ALLOW_PRIVATE": "no"}, file({}))
+    assert (made.network.allow_private, made.network.own_ports) == (False, frozenset())
+    made = load_settings({}, {}, file({"http_allow_private": False, "listen_addr": "[::1]:4200"}))
+    assert (made.network.allow_private, made.network.own_ports) == (False, {4200})
+    with pytest.raises(OpcodeError, match="OPCODE_HTTP_ALLOW_PRIVATE is 'flase'; it must be true or false"):
+        load_settings({}, {"OPCODE_HTTP_ALLOW_PRIVATE": "flase"}, file({}))

@@ -21,6 +21,7 @@ READING = frozenset(
         "run_by_key",
         "runs",
         "tally",
+        "work",
         "events",
         "context",
     }

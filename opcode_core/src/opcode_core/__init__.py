@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from opcode_core.actions import action as action
     from opcode_core.codec import dumps as dumps
     from opcode_core.codec import loads as loads
+    from opcode_core.condensing import condensed as condensed
     from opcode_core.contracts.action import Action as Action
     from opcode_core.contracts.action import ActionContext as ActionContext
     from opcode_core.contracts.action import Effect as Effect
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from opcode_core.contracts.isolator import Probe as Probe
     from opcode_core.contracts.observer import Observer as Observer
     from opcode_core.contracts.provider import ActionProvider as ActionProvider
+    from opcode_core.contracts.provider import Health as Health
+    from opcode_core.contracts.provider import Provided as Provided
+    from opcode_core.contracts.provider import ProviderSource as ProviderSource
+    from opcode_core.contracts.provider import ReportingProvider as ReportingProvider
+    from opcode_core.contracts.provider import WaitingTool as WaitingTool
     from opcode_core.contracts.renderer import Renderer as Renderer
     from opcode_core.contracts.runner import Runner as Runner
     from opcode_core.contracts.service import Service as Service
@@ -38,6 +44,8 @@ if TYPE_CHECKING:
     from opcode_core.contracts.storage import Storage as Storage
     from opcode_core.contracts.storage import Tally as Tally
     from opcode_core.contracts.storage import TemplateRecord as TemplateRecord
+    from opcode_core.contracts.storage import Work as Work
+    from opcode_core.contracts.trigger import Trigger as Trigger
     from opcode_core.contracts.vault import StoredVault as StoredVault
     from opcode_core.contracts.vault import Vault as Vault
     from opcode_core.decisions import Decision as Decision
@@ -45,24 +53,36 @@ if TYPE_CHECKING:
     from opcode_core.diagram import Edge as Edge
     from opcode_core.diagram import Lane as Lane
     from opcode_core.diagram import Node as Node
+    from opcode_core.diagram import NodeKind as NodeKind
     from opcode_core.durations import format_duration as format_duration
     from opcode_core.durations import parse_duration as parse_duration
     from opcode_core.engine.engine import Engine as Engine
     from opcode_core.errors import ErrorCode as ErrorCode
     from opcode_core.errors import OpcodeError as OpcodeError
     from opcode_core.events import Event as Event
+    from opcode_core.file_rules import FileRules as FileRules
     from opcode_core.guarded import Guarded as Guarded
+    from opcode_core.launcher import Launcher as Launcher
+    from opcode_core.looks import describe_diagram as describe_diagram
+    from opcode_core.looks import node_words as node_words
+    from opcode_core.looks import plain_text as plain_text
+    from opcode_core.looks import status_paint as status_paint
+    from opcode_core.looks import text_columns as text_columns
+    from opcode_core.looks import wrap_text as wrap_text
+    from opcode_core.network import NetworkPolicy as NetworkPolicy
     from opcode_core.paths import PathPolicy as PathPolicy
     from opcode_core.plugins.hookspecs import hookimpl as hookimpl
     from opcode_core.plugins.registry import Registry as Registry
     from opcode_core.process_isolator import ProcessIsolator as ProcessIsolator
     from opcode_core.scope import StepView as StepView
+    from opcode_core.starting import cannot_keep as cannot_keep
 
 # Each name is imported when it is first asked for, so `import opcode_core` costs next to nothing
 # and a plugin pays only for what it uses.
 _HOMES = {
     "action": "actions",
     **dict.fromkeys(("dumps", "loads"), "codec"),
+    "condensed": "condensing",
     **dict.fromkeys(
         ("Action", "ActionContext", "Effect", "RunAccess", "RunEnded", "StepLogger"), "contracts.action"
     ),
@@ -70,7 +90,10 @@ _HOMES = {
     **dict.fromkeys(("ExpressionEngine", "Program"), "contracts.expression"),
     **dict.fromkeys(("Command", "Finished", "Isolator", "Limits", "Probe"), "contracts.isolator"),
     "Observer": "contracts.observer",
-    "ActionProvider": "contracts.provider",
+    **dict.fromkeys(
+        ("ActionProvider", "Health", "Provided", "ProviderSource", "ReportingProvider", "WaitingTool"),
+        "contracts.provider",
+    ),
     "Renderer": "contracts.renderer",
     "Runner": "contracts.runner",
     "Service": "contracts.service",
@@ -87,23 +110,32 @@ _HOMES = {
             "Storage",
             "Tally",
             "TemplateRecord",
+            "Work",
         ),
         "contracts.storage",
     ),
+    "Trigger": "contracts.trigger",
     "StoredVault": "contracts.vault",
     "Vault": "contracts.vault",
     "Decision": "decisions",
-    **dict.fromkeys(("Diagram", "Edge", "Lane", "Node"), "diagram"),
+    **dict.fromkeys(("Diagram", "Edge", "Lane", "Node", "NodeKind"), "diagram"),
     **dict.fromkeys(("format_duration", "parse_duration"), "durations"),
     "Engine": "engine.engine",
     **dict.fromkeys(("ErrorCode", "OpcodeError"), "errors"),
     "Event": "events",
+    "FileRules": "file_rules",
     "Guarded": "guarded",
+    "Launcher": "launcher",
+    **dict.fromkeys(
+        ("describe_diagram", "node_words", "plain_text", "status_paint", "text_columns", "wrap_text"), "looks"
+    ),
+    "NetworkPolicy": "network",
     "PathPolicy": "paths",
     "hookimpl": "plugins.hookspecs",
     "Registry": "plugins.registry",
     "ProcessIsolator": "process_isolator",
     "StepView": "scope",
+    "cannot_keep": "starting",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

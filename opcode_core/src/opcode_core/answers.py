@@ -139,9 +139,11 @@ def pending_answer(state: RunState) -> list[dict[str, Any]]:
             if step.status == COMPLETED
         },
         "workflow_intent": state.context.get("intent"),
-        "agent_notes": state.context.get("notes"),
+        "agent_notes": state.context.get("agent_notes", state.context.get("notes")),
         "accumulated_data": {
-            key: value for key, value in state.context.items() if key not in ("intent", "notes")
+            key: value
+            for key, value in state.context.items()
+            if key not in ("intent", "notes", "agent_notes")
         },
     }
     oldest_first = sorted(state.decisions.values(), key=lambda decision: (decision.created_at, decision.id))

@@ -1,6 +1,5 @@
 """The few things that the core brings itself, so that it runs with no plugin at all."""
 
-from opcode_core.contracts.isolator import Isolator
 from opcode_core.plugins.registry import Registry
 
 
@@ -13,9 +12,3 @@ def add_to(registry: Registry) -> None:
     registry.add_storages({"memory": lambda _: MemoryStorage()}, "opcode_core")
     registry.add_isolators([ProcessIsolator()], "opcode_core")
     registry.add_runners([InProcessRunner()], "opcode_core")
-
-
-def default_isolator(registry: Registry) -> Isolator:
-    """The strongest isolator that works on this machine."""
-    probed = [(isolator.probe(), isolator) for isolator in registry.isolators.values()]
-    return max((pair for pair in probed if pair[0].works), key=lambda pair: pair[0].strength)[1]

@@ -1,9 +1,11 @@
 """What a diagram shows, before any renderer draws it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-NodeKind = Literal["start", "end", "action", "condition", "loop", "parallel", "wait", "reasoning"]
+NodeKind = Literal["start", "end", "action", "condition", "loop", "parallel", "wait", "reasoning", "more"]
+"""`more` stands for steps that a condensed diagram leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,15 @@ class Diagram:
     title: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+
+    def steps(self) -> Iterator[Node]:
+        """Every step, those inside a step right after it."""
+        return (node for node in walk(self.nodes) if node.kind not in ("start", "end"))
+
+
+def walk(nodes: Iterable[Node]) -> Iterator[Node]:
+    """These nodes and every node inside them, each before what is inside it."""
+    for node in nodes:
+        yield node
+        for lane in node.lanes:
+            yield from walk(lane.nodes)

@@ -16,7 +16,10 @@ _ESCAPE = re.compile(
     r"|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos);"
     r"|'\\''|'\"'\"'"  # a quote inside quotes, as shells write it
     r"|\r\n[ \t]*|\n[ \t]*"  # a line that was broken
+    r"|»"  # where an error message says that a fault is
 )
+_SIGNS = ("\\", "%", "&", "\n", "»", "'\"'")
+"""One of these is in every escape."""
 _NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 APART = "\0"
@@ -64,7 +67,7 @@ class Unescaped:
 
 def unescaped(text: str) -> Unescaped | None:
     """`text` with one layer of escapes undone, None when there is none in it."""
-    if "\\" in text or "%" in text or "&" in text or "\n" in text or "'\"'" in text:
+    if any(sign in text for sign in _SIGNS):
         found = list(_ESCAPE.finditer(text))
         if found:
             return Unescaped(text, iter(found))

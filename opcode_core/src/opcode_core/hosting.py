@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from opcode_core.cli.session import how_to_get as how_to_get
     from opcode_core.cli.session import lasting_storage as lasting_storage
     from opcode_core.cli.session import plugin_manager as plugin_manager
+    from opcode_core.drawing import draw as draw
+    from opcode_core.engine.starting import checked_params as checked_params
     from opcode_core.issues import InvalidDefinition as InvalidDefinition
     from opcode_core.issues import Issue as Issue
     from opcode_core.logs import JsonLines as JsonLines
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
     from opcode_core.outline import outline as outline
     from opcode_core.plan import Plan as Plan
     from opcode_core.plugins.manager import PluginManager as PluginManager
+    from opcode_core.redaction import redact as redact
     from opcode_core.runfile import Running as Running
     from opcode_core.schemas import Schema as Schema
     from opcode_core.settings import HOME as HOME
     from opcode_core.settings import Settings as Settings
+    from opcode_core.settings import in_use as in_use
     from opcode_core.settings import load_settings as load_settings
     from opcode_core.state import RUN_ENDED as RUN_ENDED
     from opcode_core.state import STEP_ENDED as STEP_ENDED
@@ -60,23 +64,30 @@ _HOMES = {
     "Schema": "schemas:Schema",
     "Settings": "settings:Settings",
     "Usage": "cli.problems:Usage",
+    "ask_server": "cli.server:ask",
     "asking_engine": "cli.session:engine",
+    "checked_params": "engine.starting:checked_params",
     "count": "cli.problems:count",
     "current_settings": "cli.session:settings",
     "decision_answer": "answers:decision_answer",
     "did_you_mean": "suggestions:did_you_mean",
+    "driving_engine": "cli.session:driving",
+    "draw": "drawing:draw",
     "event_answer": "answers:event_answer",
     "how_to_get": "cli.session:how_to_get",
+    "in_use": "settings:in_use",
     "iso": "answers:iso",
     "lasting_storage": "cli.session:lasting_storage",
     "load_settings": "settings:load_settings",
     "outline": "outline:outline",
     "plugin_manager": "cli.session:plugin_manager",
     "print_json": "cli.screen:print_json",
+    "redact": "redaction:redact",
     "printable": "logs:printable",
     "record_answer": "answers:record_answer",
     "run_answer": "answers:run_answer",
     "runfile": ":runfile",
+    "running_server": "cli.server:running",
     "say": "cli.problems:say",
     "signal_answer": "answers:signal_answer",
     "status_answer": "answers:status_answer",

@@ -19,10 +19,11 @@ from opcode_core.contracts.storage import (
     RunRecord,
     Tally,
     TemplateRecord,
+    Work,
 )
 from opcode_core.decisions import Decision
 from opcode_core.errors import ErrorCode, OpcodeError
-from opcode_core.events import Event
+from opcode_core.events import DECISION_REQUESTED, STEP_COMPLETED, Event
 from opcode_core.shelves import Shelf
 from opcode_core.state import RUN_ENDED
 
@@ -227,6 +228,11 @@ class MemoryStorage:
             counts[0] += 1
             counts[1] += run.sequence
         return [Tally(*key, *counts) for key, counts in sorted(found.items())]
+
+    async def work(self, after: int = 0) -> Work:
+        """Counted in the order of commits."""
+        types = [event.event_type for event in self._all_events[after:]]
+        return Work(types.count(STEP_COMPLETED), types.count(DECISION_REQUESTED), after + len(types))
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
         """Walk up one run's log, or down everybody's."""

@@ -5,6 +5,7 @@ inside whatever looks like base64 or hex, also one in another, also where the se
 Of a secret that was cut, what is left is found too. docs/secrets.md says what is not.
 """
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from opcode_core.encodings import APART, Encoded, Span, Unescaped, unescaped
 
@@ -28,12 +30,13 @@ SEED = 8
 """Characters by which a piece is found: any PIECE holds a seed, for seeds stand SEED apart."""
 MOST_SEEDS = 128
 PART = 8
-"""Characters of a text inside a secret that is JSON from which on it counts as a secret itself."""
+"""Characters of a line of a secret, or of a text in one that is JSON, from which on it counts as a secret itself."""
 _A_STEP, _A_SEARCH = 64, 200
 """What looking up eight characters, and searching a text, cost beside searching through one character."""
 _ELLIPSIS = re.compile(r"…|\.{3,}")
 _BEFORE_IT = re.compile(r"""(?:\\u?[0-9a-f]{0,3}|%[0-9A-F]?)?['"]?\Z""")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/@?#]*(?=[/?#])")
+_BLANK = re.compile(r"\s")
 _NUMBER = re.compile(r"-?[0-9][0-9.eE+-]{3,}")
 
 
@@ -73,7 +76,8 @@ class Redactor:
         words = set(secrets)
         self._numbers: set[int | float] = set()
         for secret in tuple(words):
-            words.update(self._parts(secret))
+            words.update(_lines_of(secret))
+            words.update(self._values_in(secret))
         self._short = sorted((word for word in words if len(word) < SHORTEST), key=len, reverse=True)
         forms = {form for word in words if len(word) >= SHORTEST for form in _forms(word)}
         self._needles = Needles(forms)
@@ -109,10 +113,12 @@ class Redactor:
             layers.append(layer)
             inner = layer.text
             found += _back(layers, self._needles.spans(inner))
+            if "+" in inner:
+                found += _back(layers, self._needles.spans(inner.replace("+", " ")))
         if layers:
             found += _back(layers, self._decoded(inner, depth))
-        if "+" in inner:
-            found += _back(layers, self._needles.spans(inner.replace("+", " ")))
+        elif "+" in text:
+            found += self._needles.spans(text.replace("+", " "))
         return found
 
     def _decoded(self, text: str, depth: int) -> list[Span]:
@@ -124,7 +130,7 @@ class Redactor:
             for span in self._spans(reading.text, depth - 1)
         ]
 
-    def _parts(self, secret: str) -> Iterator[str]:
+    def _values_in(self, secret: str) -> Iterator[str]:
         """What of a secret is one by itself, once it is read as JSON; the numbers are noted."""
         if secret[0] in '{["':
             try:
@@ -207,6 +213,12 @@ class Needles:
                 yield end, end + len(rest)
 
 
+def _lines_of(secret: str) -> Iterator[str]:
+    """Lines that count as secrets themselves; longer ones are found as pieces."""
+    if "\n" in secret:
+        yield from (line for line in map(str.strip, secret.splitlines()) if PART <= len(line) < PIECE)
+
+
 def _seeds_of(form: str) -> Iterator[int]:
     """Where in a form seeds are taken: any PIECE of it holds one, and so do its beginning and its end."""
     if len(form) < PIECE:
@@ -258,18 +270,35 @@ def _back(layers: list[Unescaped], spans: list[Span]) -> list[Span]:
 
 
 def _forms(word: str) -> Iterator[str]:
-    """A word as characters and as bytes, each as it is and with whatever is an escape in it undone."""
-    for form in (word, word.encode("utf-8", "surrogatepass").decode("latin-1")):
-        yield form
+    """A word as characters, as bytes and on one line; each as it is, and with whatever is an escape in it undone."""
+    one_line = " ".join(word.split())
+    for form in (
+        word,
+        word.encode("utf-8", "surrogatepass").decode("latin-1"),
+        _BLANK.sub(" ", word),
+        one_line,
+    ):
         inner = form
         for _ in range(LAYERS):
             layer = unescaped(inner)
             if layer is None:
                 break
             inner = layer.text
-        inner = inner.replace("+", " ")
-        if len(inner) >= SHORTEST:
-            yield inner
+        spaced = (form.replace("+", " "), inner.replace("+", " "))
+        yield from (text for text in (form, *spaced) if len(text) >= SHORTEST)
+    yield from _written(word)
+
+
+def _written(word: str) -> Iterator[str]:
+    """As it is usually escaped: exact also where half an escape at its end runs into what stands behind it."""
+    yield json.dumps(word)[1:-1]
+    yield json.dumps(word, ensure_ascii=False)[1:-1]
+    yield repr(word)[1:-1]
+    yield html.escape(word)
+    yield quote(word, safe="", errors="surrogatepass")
+    yield quote_plus(word, errors="surrogatepass")
+    yield word.replace("'", "'\"'\"'")
+    yield word.replace("'", "'\\''")
 
 
 def _masked(text: str, spans: list[Span]) -> str:

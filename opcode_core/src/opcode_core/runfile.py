@@ -5,6 +5,7 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from opcode_core.codec import dumps, loads
 from opcode_core.settings import HOME
@@ -52,8 +53,22 @@ def remove(running: Running, home: Path = HOME) -> None:
 
 def find(storage: str, home: Path = HOME) -> Running | None:
     """The server on that storage, if its process lives."""
+    return _read(_path(storage, home))
+
+
+def ports(home: Path = HOME) -> frozenset[int]:
+    """Where servers of this user listen, on whatever storage."""
     try:
-        running = Running(**loads(_path(storage, home).read_bytes()))
+        found = map(_read, sorted((home.expanduser() / "servers").glob("*.json")))
+        ports = (urlsplit(running.url).port for running in found if running is not None)
+        return frozenset(port for port in ports if port is not None)
+    except (OSError, RuntimeError, ValueError):
+        return frozenset()
+
+
+def _read(path: Path) -> Running | None:
+    try:
+        running = Running(**loads(path.read_bytes()))
         os.kill(running.pid, 0)
     except (OSError, ValueError, TypeError):
         return None

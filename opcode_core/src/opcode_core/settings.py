@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from opcode_core.codec import loads
 from opcode_core.durations import parse_duration
 from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.network import NetworkPolicy, ports_of
+from opcode_core.paths import PathPolicy
 from opcode_core.suggestions import available, did_you_mean
 
 HOME = Path("~/.opcode")
@@ -33,6 +35,11 @@ class Settings:
         base_url: how the server is reached from outside; made of `listen_addr` when empty.
         panel: whether the server shows the web panel.
         token: what callers of the server must bring along; needed beyond loopback.
+        tools: MCP servers whose tools are actions, each an object with an `id`.
+        read_only_paths, writable_paths, deny_paths: what `fs.*` may touch; all but OPCODE's own by default.
+        http_allow_private: whether `http.*` may reach loopback and private networks.
+        isolation: which isolator runs commands: `auto`, the strongest that works; `require`, the same, but
+            nothing is run that it does not keep from this program; or a name.
     """
 
     db_path: Path = HOME / "opcode.db"
@@ -48,6 +55,12 @@ class Settings:
     base_url: str = ""
     panel: bool = True
     token: str = field(default="", repr=False)
+    tools: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    read_only_paths: tuple[Path, ...] = ()
+    writable_paths: tuple[Path, ...] = ()
+    deny_paths: tuple[Path, ...] = ()
+    http_allow_private: bool = True
+    isolation: str = "auto"
 
     @property
     def storage_url(self) -> str:
@@ -57,6 +70,46 @@ class Settings:
         if not address.startswith("sqlite:") or "durability" in dict(parse_qsl(query)):
             return url
         return f"{address}?{query}{'&' if query else ''}durability={self.durability}"
+
+    @property
+    def paths(self) -> PathPolicy:
+        """Which files actions may touch; OPCODE's own are its folder and its database, wherever that lies.
+
+        Raises:
+            OpcodeError: PATH_DENIED for a rule that begins with a home directory that there is none of.
+        """
+        return PathPolicy(
+            read_only=self.read_only_paths,
+            writable=self.writable_paths,
+            deny=self.deny_paths,
+            own=(HOME, *self._database()),
+        )
+
+    @property
+    def network(self) -> NetworkPolicy:
+        """Where actions may connect to."""
+        return NetworkPolicy(self.http_allow_private, ports_of(self.listen_addr))
+
+    def _database(self) -> tuple[Path, ...]:
+        """SQLite's files, as far as they are files."""
+        address = self.storage_url.partition("?")[0]
+        if not address.startswith("sqlite:///"):
+            return ()
+        file = unquote(address.removeprefix("sqlite:///"))
+        return tuple(Path(f"{file}{end}") for end in ("", "-wal", "-shm", "-journal")) if file else ()
+
+
+_in_use: list[Settings] = []
+
+
+def put_in_use(settings: Settings) -> None:
+    """Let parts of the program that nobody hands settings to find these."""
+    _in_use[:] = [settings]
+
+
+def in_use() -> Settings | None:
+    """The settings of this call of `opcode`; None in a program that hosts an engine itself."""
+    return _in_use[0] if _in_use else None
 
 
 def load_settings(
@@ -100,14 +153,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise _wrong(f"{path} must hold a JSON object")
     known = {setting.name for setting in fields(Settings)}
     for name in content:
-        if name not in known and name not in LATER:
+        if name not in known:
             hint = did_you_mean(name, known) or available(sorted(known))
             raise _wrong(f"{path}: unknown setting '{name}'; {hint}")
     return {name: value for name, value in content.items() if name in known and value is not None}
-
-
-LATER = frozenset({"http_allow_private"})
-"""Settings that packages beside the core read for themselves."""
 
 
 def _read(name: str, value: Any, source: str) -> Any:
@@ -139,6 +188,22 @@ def _names(value: Any, source: str) -> tuple[str, ...]:
     raise _wrong(f"{source} is {value!r}; it must be a list of names")
 
 
+def _paths(value: Any, source: str) -> tuple[Path, ...]:
+    """Of any working directory, so that a rule means the same wherever the program is started."""
+    paths = value.split(os.pathsep) if isinstance(value, str) else value
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
+        raise _wrong(f"{source} is {value!r}; it must be a list of paths")
+    rules = tuple(Path(path) for path in paths if str(path))
+    for rule in rules:
+        if "\0" in str(rule) or not (rule.is_absolute() or str(rule).startswith("~")):
+            raise _wrong(f"{source} holds {str(rule)!r}; a path there begins with / or ~")
+        try:
+            PathPolicy(deny=(rule,))
+        except OpcodeError as error:
+            raise _wrong(f"{source}: {error.message}") from None
+    return rules
+
+
 def _base(value: Any, source: str) -> str:
     if re.fullmatch(r"https?://[^/?#\s]+/?", str(value)):
         return str(value).rstrip("/")
@@ -149,6 +214,19 @@ def _token(value: Any, source: str) -> str:
     if isinstance(value, str) and re.fullmatch("[!-~]+", value):
         return value
     raise _wrong(f"{source} must be printable ASCII without spaces")
+
+
+def _tools(value: Any, source: str) -> tuple[Mapping[str, Any], ...]:
+    if isinstance(value, str):
+        try:
+            value = loads(value)
+        except ValueError as error:
+            raise _wrong(f"{source} is not JSON: {error}") from None
+    if isinstance(value, list | tuple) and all(
+        isinstance(tool, dict) and isinstance(tool.get("id"), str) for tool in value
+    ):
+        return tuple(value)
+    raise _wrong(f'{source} must be a list of objects, each with an "id" and a "command" or a "url"')
 
 
 def _one_of(*allowed: str) -> Callable[[Any, str], str]:
@@ -173,6 +251,12 @@ def _switch(value: Any, source: str) -> bool:
     if str(value).lower() not in switches:
         raise _wrong(f"{source} is {value!r}; it must be true or false")
     return switches[str(value).lower()]
+
+
+def _isolator(value: Any, source: str) -> str:
+    if re.fullmatch("[a-z][a-z0-9_-]*", str(value)):
+        return str(value)
+    raise _wrong(f"{source} is {value!r}; it must be auto, require or the name of an isolator")
 
 
 def _retention(value: Any, source: str) -> float | None:
@@ -205,4 +289,10 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "base_url": _base,
     "panel": _switch,
     "token": _token,
+    "tools": _tools,
+    "read_only_paths": _paths,
+    "writable_paths": _paths,
+    "deny_paths": _paths,
+    "http_allow_private": _switch,
+    "isolation": _isolator,
 }

@@ -109,7 +109,7 @@ def test_a_picture_goes_to_a_file_or_a_pipe_but_not_to_a_terminal(opcode, termin
 from opcode_core import hookimpl
 
 class Photo:
-    format = "image"
+    format = "photo"
     media_type = "image/png"
     def render(self, diagram):
         return bytes([137]) + diagram.title.encode()
@@ -120,11 +120,11 @@ def opcode_diagram_renderers():
 """,
     )
     (home / "w.json").write_text(json.dumps({"steps": [hash_step()]}))
-    assert opcode("diagram", "w.json", "--format", "image", "-o", "w.png", **found).returncode == 0
+    assert opcode("diagram", "w.json", "--format", "photo", "-o", "w.png", **found).returncode == 0
     assert (home / "w.png").read_bytes() == b"\x89w.json"
-    answer = json.loads(opcode("diagram", "w.json", "--format", "image", "--json", **found).stdout)
+    answer = json.loads(opcode("diagram", "w.json", "--format", "photo", "--json", **found).stdout)
     assert answer["diagram"] == "iXcuanNvbg=="
-    code, shown = terminal("diagram", "w.json", "--format", "image", **found)
+    code, shown = terminal("diagram", "w.json", "--format", "photo", **found)
     assert code == 2
     assert "a picture cannot be shown here; write it to a file with -o" in shown
 
@@ -133,7 +133,11 @@ def opcode_diagram_renderers():
     ("arguments", "deny", "message"),
     [
         (["diagram", "w.json"], "ascii", "draws 'ascii' (the settings leave out the plugin ascii)"),
-        (["diagram", "w.json", "--format", "mermaid"], "", "'mermaid' (pip install opcode-mermaid)"),
+        (
+            ["diagram", "w.json", "--format", "mermaid"],
+            "mermaid",
+            "'mermaid' (the settings leave out the plugin mermaid)",
+        ),
         (["diagram", "w.json", "--format", "oil"], "", "formats are"),
         (["define", "w.json"], "sql", "nothing is remembered here, for no storage is installed"),
         (["status", "x"], "sql", "nothing is remembered here, for no storage is installed"),

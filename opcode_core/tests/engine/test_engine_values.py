@@ -161,6 +161,22 @@ async def test_inputs_that_the_schema_declares_and_nobody_gave_are_null(bench):
     assert (await bench.run("t")).output == {"a": {"n": None, "m": 7}}
 
 
+@pytest.mark.parametrize(
+    ("params", "inputs"),
+    [
+        ({}, {"n": 1, "m": 7, "text": "n is none"}),
+        ({"n": 5}, {"n": 5, "m": 7, "text": "n is 5"}),
+        ({"n": None}, {"n": None, "m": 7, "text": "n is none"}),
+    ],
+)
+async def test_the_definition_has_a_value_for_what_its_schema_declares(bench, params, inputs):
+    schema = {"properties": {"n": {"type": ["integer", "null"]}, "m": {"default": 7}}}
+    text = "n is ${{ inputs.n == null ? 'none' : string(inputs.n) }}"
+    definition = workflow(echo("a", "${{inputs}}"), inputs={"n": 1, "m": 2, "text": text})
+    await bench.engine.define("t", definition, input_schema=schema)
+    assert (await bench.run("t", params)).output == {"a": inputs}
+
+
 class Text(str):
     """What only looks like a text."""
 

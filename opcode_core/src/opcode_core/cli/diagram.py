@@ -7,7 +7,7 @@ import click
 
 from opcode_core.cli.problems import DONE, Usage
 from opcode_core.cli.screen import print_json
-from opcode_core.cli.session import JSON, engine, how_to_get, registry
+from opcode_core.cli.session import JSON, engine, how_to_get, providers_recalled, registry
 from opcode_core.cli.sources import read_source
 from opcode_core.contracts.renderer import Renderer
 from opcode_core.errors import ErrorCode, OpcodeError
@@ -23,17 +23,33 @@ DRAWN_BY = {
     "dot": "graphviz",
 }
 """Which built-in plugin draws a format."""
+ENDINGS = {
+    ".png": "image",
+    ".svg": "svg",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+}
+"""The format that the name of a file asks for."""
 
 
 @click.command("diagram")
 @click.argument("what", metavar="FILE|TEMPLATE|RUN")
-@click.option("--format", "format_", default="ascii", show_default=True, help="Of an installed renderer.")
+@click.option(
+    "--format",
+    "format_",
+    help="ascii, mermaid, image (PNG), svg, dot, or that of another renderer. [default: as FILE ends, else ascii]",
+)
 @click.option("--output", "-o", metavar="FILE", help="Write to a file instead of standard output.")
 @JSON
-def command(what: str, format_: str, output: str | None, as_json: bool) -> int:
+def command(what: str, format_: str | None, output: str | None, as_json: bool) -> int:
     """Draw a workflow: from a file, a template, or a run with what became of its steps."""
+    from pathlib import Path
+
     from opcode_core.outline import outline
 
+    format_ = format_ or ENDINGS.get(Path(output or "").suffix.lower(), "ascii")
     renderer = _renderer(format_)
     title, plan, state = asyncio.run(_find(what))
     drawing = renderer.render(outline(plan, title, state))
@@ -65,6 +81,7 @@ async def _find(what: str) -> tuple[str, Plan, RunState | None]:
 
     source = read_source(what)
     if source is not None:
+        await providers_recalled()
         return ("workflow" if what == "-" else what), make_plan(source, registry()), None
     async with engine() as ready:
         template = await ready.storage.template(what)

@@ -35,6 +35,7 @@ class Examined:
     readable: bool = False
     isolator: str | None = None
     layers: dict[str, str] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, int] = field(default_factory=dict)
 
 
@@ -83,12 +84,23 @@ async def _examine_storage(examined: Examined, tell: Tell) -> None:
 
     try:
         async with engine() as ready:
+            await _examine_providers(ready, examined, tell)
             await _examine_runs(ready, examined, tell)
             examined.readable = True
     except OpcodeError as error:
         tell(Finding("storage", str(error), "name another file with --db-path, or restore a backup"))
     except Usage as error:
         tell(Finding("storage", error.format_message(), "install one, or name another with OPCODE_STORAGE"))
+
+
+async def _examine_providers(ready: "Engine", examined: Examined, tell: Tell) -> None:
+    from opcode_core.engine.doctor import about_providers
+
+    for source in ready.registry.provider_sources:
+        provided = await source.overview(ready.storage)
+        examined.tools.update({one.id: one.health for one in provided})
+        for finding in about_providers(provided):
+            tell(finding)
 
 
 async def _examine_runs(ready: "Engine", examined: Examined, tell: Tell) -> None:
@@ -121,6 +133,8 @@ def _say_what_is_fine(examined: Examined) -> None:
         "plugins": f"{count(_active(), 'plugin')} loaded",
         "isolator": Text.assemble(f"the isolator {examined.isolator} works: ", (layers, "dim")),
     }
+    if examined.tools:
+        fine["tools"] = f"{count(len(examined.tools), 'tool server')} known, none of them is down"
     if examined.readable:
         runs, events = count(examined.runs, "run"), count(examined.events, "event")
         fine |= {

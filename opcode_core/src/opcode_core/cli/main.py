@@ -21,6 +21,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of workflow files, for editors.",
     "doctor": "Look for what is wrong, and say what to do.",
     "gc": "Delete runs that ended long ago.",
+    "examples": "Look at example workflows, and try them without any service.",
     "plugins": "See what is installed, and what is wrong with it.",
     "version": "Print the version.",
 }

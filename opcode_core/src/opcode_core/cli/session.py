@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import click
 
-from opcode_core.cli.problems import Usage
+from opcode_core.cli.problems import Usage, say
 from opcode_core.errors import OpcodeError
 from opcode_core.logs import set_up
 from opcode_core.plugins.manager import PluginManager
-from opcode_core.settings import Settings, load_settings
+from opcode_core.settings import Settings, load_settings, put_in_use
 from opcode_core.suggestions import available
 
 if TYPE_CHECKING:
+    from opcode_core.contracts.provider import Provided
     from opcode_core.engine.engine import Engine
     from opcode_core.plugins.registry import Registry
 
@@ -40,6 +43,7 @@ def settings() -> Settings:
     except OpcodeError as error:
         raise Usage(error.message) from None
     set_up(found.log_level)
+    put_in_use(found)
     return found
 
 
@@ -85,6 +89,60 @@ def lasting_storage() -> str | None:
     return None
 
 
+def storage_exists() -> bool:
+    """Whether the storage of the settings may hold anything: looking into it must not make a new file."""
+    url = settings().storage_url
+    if not url.startswith("sqlite:"):
+        return True
+    return Path(unquote(url.partition("?")[0].removeprefix("sqlite:///"))).exists()
+
+
+def recall_providers() -> None:
+    """Let the registry know the action providers that the storage and the settings name."""
+    if registry().provider_sources and (storage_exists() or settings().tools):
+        import asyncio  # not for `opcode --help`
+
+        asyncio.run(providers_recalled())
+
+
+async def providers_recalled() -> None:
+    """The same where a loop runs already."""
+    if storage_exists() and lasting_storage() is not None:
+        try:
+            async with engine():
+                """It does so when it opens."""
+        except OpcodeError as error:
+            say(f"it is not known which tool servers there are: {error}")
+        return
+    from opcode_core.memory import MemoryStorage
+
+    for source in registry().provider_sources:
+        registry().replace_providers(source, await source.recall(MemoryStorage()))
+
+
+def providers() -> "list[Provided]":
+    """Every action provider that the storage and the settings name, and how it is; looking changes nothing.
+
+    Raises:
+        OpcodeError: when the storage cannot be read.
+    """
+    if not registry().provider_sources or not (storage_exists() or settings().tools):
+        return []
+    import asyncio  # not for `opcode --help`
+
+    return asyncio.run(_providers())
+
+
+async def _providers() -> "list[Provided]":
+    sources = registry().provider_sources
+    if storage_exists() and lasting_storage() is not None:
+        async with engine() as ready:
+            return [each for source in sources for each in await source.overview(ready.storage)]
+    from opcode_core.memory import MemoryStorage
+
+    return [each for source in sources for each in await source.overview(MemoryStorage())]
+
+
 @asynccontextmanager
 async def engine() -> AsyncIterator["Engine"]:
     """An engine for questions: it is on the storage of the settings, and drives and owns nothing.
@@ -96,6 +154,7 @@ async def engine() -> AsyncIterator["Engine"]:
     ready = _engine(None)
     await ready.storage.open()
     try:
+        await ready.recall_providers()
         yield ready
     finally:
         await ready.storage.close()
@@ -127,5 +186,7 @@ def _engine(url: str | None, **options: Any) -> "Engine":
     return Engine(
         storage,
         plugin_manager(),
+        paths=found.paths,
+        network=found.network,
         **{"pool_size": found.pool_size, "recovery": found.recovery, "others": False, **options},
     )

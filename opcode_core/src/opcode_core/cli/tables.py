@@ -13,6 +13,7 @@ from opcode_core.answers import steps_answer
 from opcode_core.cli.problems import count
 from opcode_core.cli.shortened import without_old_iterations
 from opcode_core.cli.waits import wait_in_words
+from opcode_core.contracts.provider import Provided
 from opcode_core.durations import format_duration
 from opcode_core.logs import printable
 from opcode_core.plan import Plan
@@ -215,6 +216,20 @@ def plugin_table(plugins: Sequence[Mapping[str, Any]], collisions: Iterable[obje
         colour = _PLUGIN_COLOURS[plugin["state"]]
         table.add_row(Text(plugin["name"]), Text(plugin["package"]), Text(state, colour), what)
     return Group(table, *(Text(str(collision), "red") for collision in collisions))
+
+
+def provider_table(provided: Sequence[Provided]) -> RenderableType:
+    """Who offers actions that come and go, and how each is."""
+    table = _table("tool server", "kind", "state", "tools", "")
+    for one in provided:
+        colour = {"active": "green", "error": "red"}.get(one.health, "dim")
+        waiting = (
+            f"{len(one.waiting)} waiting for approval: opcode tools show {one.id}" if one.waiting else ""
+        )
+        what = "; ".join(part for part in (one_line(one.detail, 300), waiting) if part)
+        mark = {"active": "✓", "error": "✗"}.get(one.health, "·")
+        table.add_row(one.id, one.kind, Text(f"{mark} {one.health}", colour), str(len(one.tools)), Text(what))
+    return table
 
 
 _NUMBERS = frozenset({"#", "took", "tries"})

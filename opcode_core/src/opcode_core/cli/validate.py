@@ -4,7 +4,7 @@ import click
 
 from opcode_core.cli.problems import DONE, FAILED, count, say_faults, say_warnings
 from opcode_core.cli.screen import print_json
-from opcode_core.cli.session import JSON, registry
+from opcode_core.cli.session import JSON, recall_providers, registry
 from opcode_core.cli.sources import read_file
 
 
@@ -18,6 +18,7 @@ def command(file: str, as_json: bool) -> int:
 
     title = "the workflow" if file == "-" else file
     source = read_file(file)
+    recall_providers()
     try:
         plan = make_plan(source, registry())
     except InvalidDefinition as error:

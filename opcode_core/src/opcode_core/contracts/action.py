@@ -1,11 +1,13 @@
 """An action: a named thing that a step does."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from opcode_core.contracts.isolator import Isolator
+from opcode_core.network import NetworkPolicy
 from opcode_core.paths import PathPolicy
 
 Effect = Literal["pure", "idempotent", "external"]
@@ -68,6 +70,7 @@ class ActionContext:
         isolator: where to run what others wrote.
         paths: which files may be read and written.
         run: the run itself.
+        network: where it may connect to.
     """
 
     run_id: str
@@ -80,6 +83,7 @@ class ActionContext:
     isolator: Isolator
     paths: PathPolicy
     run: RunAccess
+    network: NetworkPolicy = field(default_factory=lambda: NetworkPolicy.from_environment(os.environ))
 
 
 Call = Callable[[dict[str, Any], ActionContext | None], Any]

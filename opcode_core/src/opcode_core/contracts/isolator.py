@@ -1,7 +1,7 @@
 """An isolator: where a command that others wrote is run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,15 @@ class Limits:
     writable_paths: tuple[Path, ...] = ()
     deny_paths: tuple[Path, ...] = ()
 
+    def asked(self) -> frozenset[str]:
+        """The names of those that are set, without `timeout`: that every isolator keeps."""
+        untouched = Limits(timeout=self.timeout)
+        return frozenset(
+            known.name
+            for known in fields(self)
+            if getattr(self, known.name) != getattr(untouched, known.name)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -42,7 +51,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended. `exit_code` is negative for a signal; `killed` says that a bound was hit."""
+    """How a command ended.
+
+    Attributes:
+        exit_code: negative for a signal.
+        killed: a bound was hit.
+        truncated: there was more output than is kept.
+        unkept: the names of limits that were asked for and could not be kept.
+    """
 
     exit_code: int
     stdout: bytes
@@ -50,21 +66,35 @@ class Finished:
     duration: float
     killed: bool = False
     truncated: bool = False
+    unkept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What an isolator can do on this machine: its rank, and each layer with why it is missing."""
+    """What an isolator can do on this machine.
+
+    Attributes:
+        works: whether it can be used at all.
+        strength: its rank; of those that work the strongest is used.
+        layers: by name, `works` or `missing`, followed by what that means or why it is so.
+        keeps: the names of the Limits that it keeps here; None when it says so by an error only.
+        confines: whether a command is kept from this process and its secrets.
+    """
 
     works: bool
     strength: int
     layers: Mapping[str, str] = field(default_factory=dict)
+    keeps: frozenset[str] | None = None
+    confines: bool = False
 
 
 class Isolator(Protocol):
     """Runs commands within limits."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the settings call it."""
+        ...
 
     def probe(self) -> Probe:
         """Look at the machine, quickly and without leaving anything behind."""

@@ -141,6 +141,21 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What runs did, as far as the log behind a place tells.
+
+    Attributes:
+        steps: how many completed.
+        decisions: how many were asked for.
+        place: where the log ended; what comes later is counted from there.
+    """
+
+    steps: int
+    decisions: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs: all that is given must hold; what is None does not restrict.
 
@@ -297,6 +312,10 @@ class Storage(Protocol):
 
     async def tally(self) -> Sequence[Tally]:
         """How many runs there are, and how many events, for each agent and status, in that order."""
+        ...
+
+    async def work(self, after: int = 0) -> Work:
+        """What is in the log behind that place; 0 is its beginning. Runs that were deleted are not in it."""
         ...
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:

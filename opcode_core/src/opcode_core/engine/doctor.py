@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from opcode_core.builtins import default_isolator
 from opcode_core.contracts.clock import Clock
 from opcode_core.contracts.isolator import Isolator
+from opcode_core.contracts.provider import Provided
 from opcode_core.contracts.storage import DecisionFilter, EventFilter, Message, RunRecord, Storage
 from opcode_core.decisions import PENDING
 from opcode_core.engine.housekeeping import Tell, all_runs
 from opcode_core.engine.owner import is_dead
 from opcode_core.errors import OpcodeError
 from opcode_core.folding import evolve
+from opcode_core.isolation import ChosenIsolator
 from opcode_core.issues import InvalidDefinition
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
@@ -41,7 +42,7 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        area: `storage`, `log`, `left` (nobody goes on with it), `messages`, `plugins` or `isolator`.
+        area: `storage`, `log`, `left` (nobody goes on with it), `messages`, `plugins`, `tools` or `isolator`.
         what: a sentence.
         remedy: what to do, often a command line.
         workflow_id: the run that it is about, or None.
@@ -64,10 +65,25 @@ def about_plugins(plugins: PluginManager) -> Iterator[Finding]:
         yield Finding("plugins", str(collision), "name one of them in OPCODE_PLUGINS_DENY")
 
 
+def about_providers(provided: Sequence[Provided]) -> Iterator[Finding]:
+    """Tool servers that are down, and tools that nobody may call yet."""
+    for one in provided:
+        if one.health == "error":
+            what = f"tool server {one.id} is down: {one.detail}"
+            yield Finding("tools", what, f"when it is repaired: opcode tools restart {one.id}")
+        if one.waiting:
+            names = ", ".join(tool.name for tool in one.waiting[:5])
+            what = f"{len(one.waiting)} of tool server {one.id}'s tools wait for approval ({names})"
+            yield Finding("tools", what, f"opcode tools show {one.id}, then opcode tools approve {one.id}")
+
+
 def about_isolator(registry: Registry) -> tuple[Isolator | None, list[Finding]]:
     """The isolator that is used here, and what is wrong when there is none."""
     try:
-        return default_isolator(registry), []
+        return ChosenIsolator(registry.isolators).choice.isolator, []
+    except OpcodeError as error:
+        what = f"no isolator works, so shell.exec does not: {error.message}"
+        return None, [Finding("isolator", what, "change the setting isolation, or what the machine allows")]
     except Exception as error:
         what = f"no isolator works, so shell.exec does not: {_why(error)}"
         return None, [Finding("isolator", what, "remove the isolator plugin that breaks")]

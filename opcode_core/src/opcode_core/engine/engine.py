@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 from opcode_core import events as e
-from opcode_core.builtins import default_isolator
 from opcode_core.compiler import make_plan
 from opcode_core.contracts.action import ActionContext
 from opcode_core.contracts.clock import Clock, Ids
@@ -26,29 +26,33 @@ from opcode_core.engine.access import Access, hidden_from
 from opcode_core.engine.breaker import Breaker, BreakerPolicy
 from opcode_core.engine.clock import RandomIds, SystemClock
 from opcode_core.engine.deadline import stop_tasks
+from opcode_core.engine.defining import check_name, check_schemas, check_triggers
 from opcode_core.engine.discreet import DiscreetLogger
 from opcode_core.engine.failure import LogFailed
 from opcode_core.engine.forking import taken_over
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
 from opcode_core.engine.owner import this_process
+from opcode_core.engine.remembered import Remembered
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
 from opcode_core.engine.runs import Runs, not_found, shutting_down
-from opcode_core.engine.starting import checked_params, default_inputs, version_number
+from opcode_core.engine.starting import checked_params, default_inputs, version_number, with_inputs
 from opcode_core.engine.timers import Timers
 from opcode_core.engine.watch import Watch
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.folding import fold
+from opcode_core.isolation import ChosenIsolator
 from opcode_core.issues import Issue
+from opcode_core.network import NetworkPolicy
 from opcode_core.paths import PathPolicy
 from opcode_core.plan import Plan, StepPlan
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
 from opcode_core.redaction import SHORTEST
-from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
+from opcode_core.settings import HOME
 from opcode_core.state import CANCELLED, COMPLETED, RUN_ENDED, STEP_ENDED, RunState
 from opcode_core.suggestions import did_you_mean
 
@@ -66,11 +70,14 @@ class Engine:
         storage: where runs are remembered; opened by `start_up`, closed by `shut_down`.
         plugins: what is installed; all of it by default.
         pool_size: how many actions run at once.
+        paths: which files actions may touch; by default all but OPCODE's own folder.
+        network: where they may connect to; by default as the environment says.
         breaker_policies: by action name, where the default does not fit.
         recovery: whether runs whose process died go on by themselves or wait for the signal `retry`.
         others: go on with runs that were begun elsewhere too, when they are due or orphaned.
         linger: seconds for which a run that waits stays in memory, in case the wait is short.
         owner: the name of this process in the storage, by default made of what the system knows it by.
+        isolation: how commands are isolated, as the setting of that name says it.
     """
 
     def __init__(
@@ -83,11 +90,13 @@ class Engine:
         ids: Ids | None = None,
         runner: Runner | None = None,
         paths: PathPolicy | None = None,
+        network: NetworkPolicy | None = None,
         breaker_policies: Mapping[str, BreakerPolicy] | None = None,
         recovery: Literal["resume", "suspend"] = "resume",
         others: bool = True,
         linger: float = 1.0,
         owner: str | None = None,
+        isolation: str | None = None,
     ) -> None:
         self.storage = storage
         self.plugins = plugins or PluginManager()
@@ -95,13 +104,14 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         self.ids: Ids = ids or RandomIds()
         self.runner: Runner = runner or InProcessRunner()
-        self.paths = paths or PathPolicy()
+        self.paths = paths or PathPolicy(own=(HOME,))
+        self.network = network or NetworkPolicy.from_environment(os.environ)
         self.pool = asyncio.Semaphore(pool_size)
         self.hub = Hub(self.registry.observers)
         self.journal = Journal(storage, self.hub.publish)
         self.breakers: dict[str, Breaker] = {}
         self.notifier: Notifier | None = None
-        self.isolator = default_isolator(self.registry)
+        self.isolator = ChosenIsolator(self.registry.isolators, isolation)
         self.vault = _vault(self.registry, storage)
         self.recovery = recovery
         self.others = others
@@ -125,8 +135,10 @@ class Engine:
             OpcodeError: when the storage cannot be opened, or a service cannot work; all is closed then.
         """
         self.closing = False
+        self.isolator.check()
         await self.storage.open()
         try:
+            await self.recall_providers()
             await self._start_services()
         except BaseException:
             await self.shut_down(0.0)
@@ -137,10 +149,27 @@ class Engine:
             await self.watch.bury()
             self._background.append(asyncio.create_task(self._recover(), name="recovery"))
 
+    async def recall_providers(self) -> None:
+        """Learn which action providers the storage remembers; again, whenever that has changed.
+
+        Raises:
+            OpcodeError: when the storage does not answer, or what the settings say about providers is wrong.
+        """
+        for source in self.registry.provider_sources:
+            providers = await source.recall(self.storage)
+            self.registry.replace_providers(source, providers)
+            for provider in providers:
+                provider.on_change(self._plans.clear)
+        self._plans.clear()
+
     async def _start_services(self) -> None:
         for service in self.plugins.services(self):
             await service.start()
             self._services.append(service)
+
+    def service(self, name: str) -> Any:
+        """The service of that name, from its start to its end; None when there is none."""
+        return next((service for service in self._services if service.name == name), None)
 
     async def _recover(self) -> None:
         try:
@@ -190,16 +219,11 @@ class Engine:
         """Store a definition as the next version of template `name`; with it come its warnings.
 
         Raises:
-            OpcodeError: VALIDATION_ERROR for a bad name, schema or definition.
+            OpcodeError: VALIDATION_ERROR for a bad name, schema, trigger or definition.
         """
-        if not name or len(name) > 200 or not name.isprintable():
-            raise OpcodeError(
-                ErrorCode.VALIDATION_ERROR,
-                f"{name!r} is not a template's name: 1 to 200 printable characters",
-            )
-        for what, schema in (("input_schema", input_schema), ("output_schema", output_schema)):
-            if schema is not None and (fault := Schema(schema).lacks()):
-                raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{what} is not a JSON Schema: {fault}")
+        check_name(name)
+        check_schemas(input_schema=input_schema, output_schema=output_schema)
+        warnings = check_triggers(self.registry, triggers or {})
         plan = self.plan(definition)
         stored = await self.storage.add_template(
             TemplateRecord(
@@ -215,7 +239,9 @@ class Engine:
                 triggers=triggers,
             )
         )
-        return stored, plan.warnings
+        for trigger in self.registry.triggers.values():
+            await trigger.defined(self, stored)
+        return stored, [*plan.warnings, *warnings]
 
     async def template(self, name: str, version: str | int | None = None) -> TemplateRecord:
         """A template's version (`"v2"`, `2`), or its newest.
@@ -345,7 +371,7 @@ class Engine:
         run_id = self.ids.new()
         if plan.definition.inputs:
             defaults = default_inputs(plan, payload, run_id, agent_id, self.clock.now())
-            payload["inputs"] = {**defaults, **payload["inputs"]}
+            payload["inputs"] = with_inputs(payload["inputs"], params or {}, defaults, plan.secret_inputs)
         run = Run(self, plan, RunState(run_id, agent_id=agent_id), definition=plan.source)
         run.record(e.WORKFLOW_STARTED, None, payload)
         run.knows_secrets = True
@@ -596,6 +622,7 @@ class Engine:
             logger=DiscreetLogger(_action_log, correlation, hidden),
             isolator=self.isolator,
             paths=self.paths,
+            network=self.network,
             run=Access(run, step_id, scope, key, hidden),
         )
 
@@ -639,7 +666,7 @@ class Engine:
     def _compiled(self, definition_hash: str, source: bytes) -> Plan:
         plan = self._plans.get(definition_hash)
         if plan is None:
-            plan = self.plan(source)
+            plan = make_plan(source, Remembered(self.registry))
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.pop(next(iter(self._plans)))
             self._plans[definition_hash] = plan

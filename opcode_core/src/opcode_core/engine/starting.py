@@ -1,7 +1,7 @@
 """What a run starts with: which version, params that fit, inputs with their defaults."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from opcode_core import events as e
@@ -69,3 +69,19 @@ def default_inputs(
     state = RunState(run_id, agent_id=agent_id)
     evolve(state, Event(run_id, 1, e.WORKFLOW_STARTED, None, payload, agent_id, now))
     return dict(plan.inputs.render(Scope(state, Stop())))
+
+
+def with_inputs(
+    filled: Mapping[str, Any],
+    params: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    secret: Collection[str],
+) -> dict[str, Any]:
+    """What a run begins with: `params`, the schema's defaults among `filled`, then the definition's own.
+
+    The null of a property that nobody gave a value to gives way to a default of the definition, also to one
+    that is read from a secret when it is needed.
+    """
+    empty = {name for name, value in filled.items() if value is None and name not in params}
+    inputs = {**dict.fromkeys(empty - set(secret)), **defaults}
+    return inputs | {name: value for name, value in filled.items() if name not in empty}

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from opcode_core.contracts.expression import ExpressionEngine
     from opcode_core.contracts.isolator import Isolator
     from opcode_core.contracts.observer import Observer
-    from opcode_core.contracts.provider import ActionProvider
+    from opcode_core.contracts.provider import ActionProvider, ProviderSource
     from opcode_core.contracts.renderer import Renderer
     from opcode_core.contracts.runner import Runner
     from opcode_core.contracts.service import Service
+    from opcode_core.contracts.trigger import Trigger
     from opcode_core.contracts.vault import StoredVault, Vault
     from opcode_core.engine.engine import Engine
     from opcode_core.plugins.registry import StorageFactory
@@ -61,13 +62,18 @@ def opcode_runners() -> "Sequence[Runner]":  # type: ignore[empty-body]
 
 
 @hookspec
-def opcode_action_providers() -> "Sequence[ActionProvider]":  # type: ignore[empty-body]
-    """Sources of actions that come and go, such as other programs' tools."""
+def opcode_action_providers() -> "Sequence[ActionProvider | ProviderSource]":  # type: ignore[empty-body]
+    """Sources of actions that come and go, such as other programs' tools; or who remembers such sources."""
 
 
 @hookspec
 def opcode_services(engine: "Engine") -> "Sequence[Service]":  # type: ignore[empty-body]
     """Parts that live as long as `engine`, which is not yet started when this is asked."""
+
+
+@hookspec
+def opcode_triggers() -> "Sequence[Trigger]":  # type: ignore[empty-body]
+    """What may stand in a template's `triggers`: each kind under its `name`."""
 
 
 @hookspec

@@ -84,6 +84,7 @@ class PluginManager:
             ("opcode_vaults", registry.add_vaults),
             ("opcode_runners", registry.add_runners),
             ("opcode_action_providers", registry.add_providers),
+            ("opcode_triggers", registry.add_triggers),
             ("opcode_observers", lambda observers, _: registry.observers.extend(observers)),
         )
         for hook, add in adders:

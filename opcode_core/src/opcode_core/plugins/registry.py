@@ -8,11 +8,13 @@ from opcode_core.contracts.action import Action
 from opcode_core.contracts.expression import ExpressionEngine
 from opcode_core.contracts.isolator import Isolator
 from opcode_core.contracts.observer import Observer
-from opcode_core.contracts.provider import ActionProvider
+from opcode_core.contracts.provider import ActionProvider, ProviderSource, ReportingProvider
 from opcode_core.contracts.renderer import Renderer
 from opcode_core.contracts.runner import Runner
 from opcode_core.contracts.storage import Storage
+from opcode_core.contracts.trigger import Trigger
 from opcode_core.contracts.vault import StoredVault, Vault
+from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.schemas import Schema
 
 StorageFactory = Callable[[str], Storage]
@@ -51,6 +53,8 @@ class Registry:
     runners: dict[str, Runner] = field(default_factory=dict)
     vaults: list[Vault | StoredVault] = field(default_factory=list)
     providers: dict[str, ActionProvider] = field(default_factory=dict)
+    provider_sources: list[ProviderSource] = field(default_factory=list)
+    triggers: dict[str, Trigger] = field(default_factory=dict)
     observers: list[Observer] = field(default_factory=list)
     sources: dict[tuple[str, str], str] = field(default_factory=dict)
     collisions: list[Collision] = field(default_factory=list)
@@ -87,10 +91,30 @@ class Registry:
         for runner in runners:
             self._add("runner", self.runners, runner.name, runner, plugin)
 
-    def add_providers(self, providers: Iterable[ActionProvider], plugin: str) -> None:
-        """Add action providers, and what they offer now."""
+    def add_providers(self, providers: Iterable[ActionProvider | ProviderSource], plugin: str) -> None:
+        """Add action providers, and those who remember further ones."""
         for provider in providers:
-            self._add("action provider", self.providers, provider.id, provider, plugin)
+            if isinstance(provider, ProviderSource):
+                self.provider_sources.append(provider)
+            else:
+                self._add("action provider", self.providers, provider.id, provider, plugin)
+
+    def replace_providers(self, source: ProviderSource, providers: Iterable[ActionProvider]) -> None:
+        """Let these be all the providers of `source`; an id that another plugin has stays with that one."""
+        kind = "action provider"
+        for name in [
+            key[1] for key, plugin in self.sources.items() if key[0] == kind and plugin == source.name
+        ]:
+            del self.providers[name], self.sources[kind, name]
+        for provider in providers:
+            if (kind, provider.id) not in self.sources:
+                self.providers[provider.id] = provider
+                self.sources[kind, provider.id] = source.name
+
+    def add_triggers(self, triggers: Iterable[Trigger], plugin: str) -> None:
+        """Add kinds of triggers."""
+        for trigger in triggers:
+            self._add("trigger", self.triggers, trigger.name, trigger, plugin)
 
     def add_vaults(self, vaults: Sequence[Vault | StoredVault], plugin: str) -> None:
         """Add vaults; the first is used."""
@@ -104,11 +128,36 @@ class Registry:
     def action(self, name: str) -> Action | None:
         """The action of that name, or None."""
         found = self.actions.get(name)
-        if found is None and "." in name:
-            provider = self.providers.get(name.split(".", 1)[0])
-            if provider is not None:
-                return next((action for action in provider.actions() if action.name == name), None)
+        if found is not None:
+            return found
+        provider = self.provider_of(name)
+        if provider is None:
+            return None
+        found = next((action for action in provider.actions() if action.name == name), None)
+        if found is None and isinstance(provider, ReportingProvider):
+            return provider.stand_in(name)
         return found
+
+    def was_provided(self, name: str) -> bool:
+        """Whether an action of that name comes, or once came, from a provider."""
+        prefix = name.partition(".")[0]
+        retired = any(prefix in source.retired for source in self.provider_sources)
+        return self.provider_of(name) is not None or (retired and name not in self.actions)
+
+    def check_prefix(self, provider_id: str) -> None:
+        """Refuse an id for a provider whose actions would hide behind those of a plugin.
+
+        Raises:
+            OpcodeError: CONFLICT naming one of them.
+        """
+        taken = next((name for name in self.actions if name.partition(".")[0] == provider_id), None)
+        if taken is not None:
+            what = f"the id '{provider_id}' is taken: there is an action {taken} of {self.sources['action', taken]}"
+            raise OpcodeError(ErrorCode.CONFLICT, f"{what}; choose another id")
+
+    def provider_of(self, name: str) -> ActionProvider | None:
+        """The provider that an action's name points to, unless a plugin has an action of that name itself."""
+        return None if name in self.actions else self.providers.get(name.partition(".")[0])
 
     def conflict(self, kind: str, name: str) -> str | None:
         """Why that name cannot be used, or None when one plugin at most offers it."""

@@ -20,6 +20,7 @@ from opcode_core import (
     RunRecord,
     Tally,
     TemplateRecord,
+    Work,
 )
 from opcode_sql import checking, lists, purging, rows, shelves, statements
 from opcode_sql.commits import store
@@ -117,6 +118,11 @@ class SqliteStorage:
     async def tally(self) -> list[Tally]:
         """In one pass over all runs."""
         return await self._read(lambda row: Tally(*row), statements.TALLY)
+
+    async def work(self, after: int = 0) -> Work:
+        """In a thread: the first time it is one pass over all events."""
+        row = await self._database.look(lambda db: db.execute(statements.WORK, (after, after)).fetchone())
+        return Work(*row)
 
     async def events(self, where: EventFilter, limit: int = 100, cursor: str | None = None) -> Page[Event]:
         """By the run's log, by type, or from the newest."""

@@ -67,6 +67,11 @@ RUN: Final = f"SELECT {RUN_COLUMNS} FROM workflows WHERE id = ?"  # noqa: S608
 TALLY: Final = """
     SELECT agent_id, status, count(*), sum(sequence) FROM workflows GROUP BY agent_id, status ORDER BY 1, 2
 """
+WORK: Final = """
+    SELECT count(*) FILTER (WHERE event_type = 'step_completed'),
+        count(*) FILTER (WHERE event_type = 'decision_requested'), coalesce(max(position), ?)
+    FROM events WHERE position > ?
+"""
 RUN_BY_KEY: Final = f"SELECT {RUN_COLUMNS} FROM workflows WHERE agent_id = ? AND idempotency_key = ?"  # noqa: S608
 POSITION: Final = "SELECT sequence, fence FROM workflows WHERE id = ?"
 NEXT_DUE: Final = "SELECT wakes_at FROM workflows WHERE wakes_at > ? ORDER BY wakes_at LIMIT 1"

@@ -13,6 +13,7 @@ from opcode_core import (
     ActionContext,
     ErrorCode,
     Isolator,
+    NetworkPolicy,
     OpcodeError,
     PathPolicy,
     ProcessIsolator,
@@ -88,6 +89,7 @@ def make_context(
     run: RecordedRun | None = None,
     *,
     paths: PathPolicy | None = None,
+    network: NetworkPolicy | None = None,
     isolator: Isolator | None = None,
     attempt: int = 1,
     deadline: float | None = None,
@@ -104,6 +106,7 @@ def make_context(
         logger=StepLogger(logging.getLogger("opcode.action"), ids),
         isolator=isolator or ProcessIsolator(),
         paths=paths or PathPolicy(),
+        network=network or NetworkPolicy(),
         run=run or RecordedRun(),
     )
 

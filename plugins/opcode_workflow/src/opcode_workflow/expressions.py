@@ -12,7 +12,12 @@ async def evaluate(
     context: ActionContext,
     expression: Annotated[str, Field(min_length=1)],
     data: Any = None,
-    engine: Annotated[str, Field(description="python, cel, jq or any other that is installed")] = "python",
+    engine: Annotated[
+        str | None,
+        Field(
+            description="python, cel, jq, expr or any other that is installed; by default the one that can read it"
+        ),
+    ] = None,
 ) -> dict[str, Any]:
-    """Evaluate an expression over the step's scope and `data`."""
+    """Evaluate an expression over the step's scope and `data`: Python's, or `expr` where only that can read it."""
     return {"result": await context.run.evaluate(engine, expression, data)}

@@ -12,6 +12,7 @@ from opcode_core import (
     RunFilter,
     Storage,
     Tally,
+    Work,
 )
 from opcode_testkit.storage.rows import a_commit, a_run, all_rows, an_event, ids, refused
 from opcode_testkit.storage.suite import StorageSuite
@@ -69,6 +70,20 @@ class Lists(StorageSuite):
             Tally("two", "active", 1, 1),
             Tally("two", "completed", 2, 5),
         ]
+
+    async def test_work_done(self, storage: Storage) -> None:
+        """Counted on from where the log ended before."""
+        nothing = await storage.work()
+        assert (nothing.steps, nothing.decisions) == (0, 0)
+        types = ["workflow_started", "step_completed", "decision_requested", "step_completed"]
+        log = [an_event("r1", n + 1, event_type=each) for n, each in enumerate(types)]
+        await storage.commit([Commit(a_run(sequence=4), log)])
+        done = await storage.work()
+        assert (done.steps, done.decisions) == (2, 1)
+        assert await storage.work(done.place) == Work(0, 0, done.place)
+        more = [an_event("r1", 5, event_type="step_completed")]
+        await storage.commit([Commit(a_run(sequence=5), more)])
+        assert (await storage.work(done.place)).steps == 1
 
     async def test_pages_of_runs_stay_while_runs_are_added(self, storage: Storage) -> None:
         """Also where many began at the same time."""
