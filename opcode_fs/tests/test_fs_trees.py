@@ -1,6 +1,7 @@
 """Copying, moving and deleting directories, links and what is neither."""
 
 import os
+import shutil
 import stat as modes
 from pathlib import Path
 
@@ -112,7 +113,7 @@ async def test_moving_to_another_file_system(source: Path):
         assert not source.exists()
     finally:
         if target.exists():
-            trees.remove(target, recursive=True)
+            shutil.rmtree(target)
 
 
 async def test_a_source_that_is_not_there_is_named(tmp_path: Path):

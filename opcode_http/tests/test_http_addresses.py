@@ -1,9 +1,9 @@
-import asyncio
 import socket
 
 import pytest
 
-from opcode_core import ErrorCode
+from opcode_core import ErrorCode, NetworkPolicy
+from opcode_http import names
 from opcode_http.addresses import AddressPolicy
 
 METADATA = ["169.254.169.254", "100.100.100.200", "168.63.129.16", "[fd00:ec2::254]", "[fd20:ce::254]"]
@@ -52,7 +52,7 @@ async def test_private_addresses_can_be_switched_off(error_of, monkeypatch, host
 
 
 def test_public_addresses_stay_allowed_when_private_ones_are_not():
-    policy = AddressPolicy(allow_private=False)
+    policy = AddressPolicy(NetworkPolicy(allow_private=False))
     assert policy.refusal("93.184.215.14", 443) is None
     assert policy.refusal("2606:2800:21f::1", 443) is None
 
@@ -67,7 +67,7 @@ async def test_the_servers_own_port_is_refused(error_of, server, monkeypatch, li
 
 
 async def test_the_own_port_is_refused_on_every_address_of_this_machine():
-    policy = AddressPolicy(own_port=4100)
+    policy = AddressPolicy(NetworkPolicy(own_ports=frozenset({4100})))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("203.0.113.1", 9))  # sends nothing; only chooses the outgoing address
@@ -93,20 +93,19 @@ async def test_the_own_port_is_refused_on_every_address_of_this_machine():
     ],
 )
 def test_the_setting_fails_closed(value, allowed):
-    assert AddressPolicy.from_environment({"OPCODE_HTTP_ALLOW_PRIVATE": value}).allow_private is allowed
+    assert NetworkPolicy.from_environment({"OPCODE_HTTP_ALLOW_PRIVATE": value}).allow_private is allowed
 
 
 def resolving_to(monkeypatch, *answers: list[str]):
     """Let the name `rebind.test` have these addresses, the next ones at each look-up."""
-    loop, given = asyncio.get_running_loop(), iter(answers)
-    real = loop.getaddrinfo
+    given = iter(answers)
 
-    async def getaddrinfo(host, port, **options):
+    def look_up(host, port, **options):
         if host != "rebind.test":
-            return await real(host, port, **options)
+            return socket.getaddrinfo(host, port, **options)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(given)]
 
-    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(names, "look_up", look_up)
 
 
 async def test_a_name_with_one_refused_address_is_refused(error_of, server, monkeypatch):

@@ -20,6 +20,8 @@ _CODES = {
     errno.ENOTEMPTY: (ErrorCode.CONFLICT, "is a directory that is not empty; use recursive: true"),
     errno.ENAMETOOLONG: (ErrorCode.VALIDATION_ERROR, "is too long a name"),
     errno.ENOSPC: (ErrorCode.EXECUTION_ERROR, "does not fit: the disk is full"),
+    errno.ETIMEDOUT: (ErrorCode.TIMEOUT_ERROR, "was not done with when the step's time was over"),
+    errno.EAGAIN: (ErrorCode.EXECUTION_ERROR, "has nothing to read at present; it is not an ordinary file"),
     errno.EDQUOT: (ErrorCode.EXECUTION_ERROR, "does not fit: the quota is used up"),
 }
 
@@ -30,9 +32,8 @@ def plain_words(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = (
-            error.filename if isinstance(error.filename, str) and error.errno == errno.ENOENT else str(path)
-        )
+        inner = isinstance(error.filename, str) and error.errno in (errno.ENOENT, errno.ELOOP)
+        where = error.filename if inner else str(path)
         fallback = (ErrorCode.EXECUTION_ERROR, f"failed: {error.strerror or error}")
         code, words = _CODES.get(error.errno or 0, fallback)
         raise OpcodeError(code, f"{where} {words}", details={"path": str(path)}) from None

@@ -1,17 +1,21 @@
 """Finding what a pattern means, without following links and without endless walks."""
 
+import errno
 import fnmatch
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from opcode_core import ErrorCode, OpcodeError
+from opcode_fs.directories import Directory
 from opcode_fs.faults import refuse
 
 MAX_FOUND = 10_000
 MAX_LOOKED_AT = 1_000_000
+_PASSED_OVER = {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 States = frozenset[int]
 
@@ -75,40 +79,51 @@ class Glob:
         return frozenset(reached)
 
 
-def find(root: Path, glob: Glob, may_read: Callable[[Path], bool]) -> list["os.DirEntry[str]"]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry that fits, and what it is; a link is a link."""
+
+    path: Path
+    stat: os.stat_result
+
+
+def find(root: Directory, glob: Glob, may_read: Callable[[Path, os.stat_result], bool]) -> list[Found]:
     """Entries below `root` that fit and may be read, sorted by path.
 
-    Directories below it that cannot be opened are passed over.
+    Directories below it that cannot be opened are passed over, and so is what is gone by now.
 
     Raises:
         OpcodeError: VALIDATION_ERROR when there are too many.
     """
-    found: list[os.DirEntry[str]] = []
+    found: list[Found] = []
     looked_at = 0
-    pending = [(root, glob.start())]
+    pending: list[tuple[tuple[str, ...], States]] = [((), glob.start())]
     while pending:
-        directory, states = pending.pop()
-        for entry in _scan(directory, required=directory is root):
+        names, states = pending.pop()
+        for here, name in _scan(root, names):
             looked_at += 1
             if looked_at > MAX_LOOKED_AT:
-                raise refuse(root, f"holds more than {MAX_LOOKED_AT:,} entries; list a directory in it")
-            path = Path(entry.path)
-            after = glob.after(states, entry.name)
-            if not after or not may_read(path):
+                raise refuse(root.path, f"holds more than {MAX_LOOKED_AT:,} entries; list a directory in it")
+            after = glob.after(states, name)
+            entry = here.look(name) if after else None
+            if entry is None or not may_read(here.path / name, entry):
                 continue
             if glob.fits(after):
-                found.append(entry)
+                found.append(Found(here.path / name, entry))
                 if len(found) > MAX_FOUND:
-                    raise refuse(root, f"has more than {MAX_FOUND:,} such entries; use a narrower 'pattern'")
-            if glob.goes_on(after) and entry.is_dir(follow_symlinks=False):
-                pending.append((path, after))
-    return sorted(found, key=lambda entry: Path(entry.path))
+                    raise refuse(
+                        root.path, f"has more than {MAX_FOUND:,} such entries; use a narrower 'pattern'"
+                    )
+            if glob.goes_on(after) and stat.S_ISDIR(entry.st_mode):
+                pending.append(((*names, name), after))
+    return sorted(found, key=lambda entry: entry.path)
 
 
-def _scan(directory: Path, *, required: bool) -> Iterator["os.DirEntry[str]"]:
+def _scan(root: Directory, names: tuple[str, ...]) -> Iterator[tuple[Directory, str]]:
     try:
-        with os.scandir(directory) as entries:
-            yield from entries
-    except (PermissionError, FileNotFoundError, NotADirectoryError):
-        if required:
+        with root.enter(*names) as here:
+            for name in here.names():
+                yield here, name
+    except OSError as error:
+        if not names or error.errno not in _PASSED_OVER:
             raise

@@ -63,6 +63,7 @@ async def request(
         max_redirects if follow_redirects else None,
         verify=not tls_skip_verify,
         fail_on_error_status=fail_on_error_status,
+        network=ctx.network,
     )
     return await exchange(
         outgoing(method, url, headers, query, body, body_encoding, auth, ctx.idempotency_key), rules

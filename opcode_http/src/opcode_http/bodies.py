@@ -1,5 +1,7 @@
 """Bodies: what a request sends and what a response holds."""
 
+import codecs
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,6 +10,10 @@ from urllib.parse import urlencode
 from opcode_core import dumps, loads
 from opcode_http.errors import invalid
 from opcode_http.query import pairs
+
+_CHARSET = re.compile(
+    r"(ascii|utf-(8|16|32)|iso8859|iso2022|latin|cp\d|koi8|mac-|big5|gb|euc|shift_jis|johab|hz|ptcp|tis-620|hp-roman8)"
+)
 
 Encoded = tuple[bytes | None, str | None]
 
@@ -86,7 +92,13 @@ def _decoded(content: bytes, charset: str, *, force: bool) -> str | None:
         if errors == "replace" and not force:
             return None
         try:
-            return content.decode(encoding, errors)
+            if encoding == "utf-8-sig" or _is_charset(encoding):
+                return content.decode(encoding, errors)
         except (UnicodeError, LookupError, ValueError):
             continue
     return None
+
+
+def _is_charset(name: str) -> bool:
+    """Whether it is a way to write text: Python also knows what is a program in disguise, or takes for ever."""
+    return _CHARSET.match(codecs.lookup(name).name) is not None

@@ -10,13 +10,14 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from opcode_core import ErrorCode, OpcodeError, format_duration, parse_duration
+from opcode_core import ErrorCode, NetworkPolicy, OpcodeError, format_duration, parse_duration
 from opcode_http.bodies import decode_body
 from opcode_http.errors import failed, invalid
 from opcode_http.outgoing import Outgoing
 from opcode_http.pools import pool_for
 from opcode_http.reasons import reason_of, shown
 from opcode_http.redirects import redirected
+from opcode_http.unpacking import OverflowedError, UnreadableError, unpacked
 
 MAX_BODY = 10 * 1024 * 1024
 _BODY_SHOWN = 500
@@ -25,8 +26,8 @@ _BROKEN = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
     httpcore2.TimeoutException,
-    httpx2.DecodingError,
 )
+_WITHOUT_BODY = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,24 @@ class Rules:
         max_redirects: None follows none and gives the redirect itself.
         verify: whether the server's certificate is checked.
         fail_on_error_status: a status of 400 and more is an error.
+        network: where it may connect to.
     """
 
     timeout: float
     max_redirects: int | None
     verify: bool
     fail_on_error_status: bool
+    network: NetworkPolicy
 
     @classmethod
     def of(
-        cls, timeout: str | float, max_redirects: int | None, *, verify: bool, fail_on_error_status: bool
+        cls,
+        timeout: str | float,
+        max_redirects: int | None,
+        *,
+        verify: bool,
+        fail_on_error_status: bool,
+        network: NetworkPolicy,
     ) -> "Rules":
         """From params.
 
@@ -62,7 +71,7 @@ class Rules:
             raise invalid("timeout", 'must be longer than 0; write it like "30s"')
         if max_redirects is not None and max_redirects < 0:
             raise invalid("max_redirects", f"cannot be negative, got {max_redirects}")
-        return cls(seconds, max_redirects, verify, fail_on_error_status)
+        return cls(seconds, max_redirects, verify, fail_on_error_status, network)
 
 
 async def exchange(request: Outgoing, rules: Rules) -> dict[str, Any]:
@@ -92,7 +101,7 @@ async def exchange(request: Outgoing, rules: Rules) -> dict[str, Any]:
 async def _follow(request: Outgoing, rules: Rules) -> tuple[httpx2.Response, bytes]:
     hops = 0
     while True:
-        async with _sent(request, verify=rules.verify) as response:
+        async with _sent(request, rules) as response:
             following = redirected(request, response) if rules.max_redirects is not None else None
             if following is None:
                 return response, await _read(request, response)
@@ -120,12 +129,13 @@ class _Stream(httpx2.AsyncByteStream):
 
 
 @asynccontextmanager
-async def _sent(request: Outgoing, *, verify: bool) -> AsyncIterator[httpx2.Response]:
+async def _sent(request: Outgoing, rules: Rules) -> AsyncIterator[httpx2.Response]:
     """The response to one request, its body not yet read; whatever happens, its connection is let go."""
     # httpx2.Request adds Host and the length of the body.
     full = httpx2.Request(request.method, request.url, headers=request.headers, content=request.content)
     try:
-        answer = await pool_for(request.url.scheme, verify=verify).handle_async_request(
+        pool = pool_for(request.url.scheme, rules.network, verify=rules.verify)
+        answer = await pool.handle_async_request(
             httpcore2.Request(
                 request.method,
                 httpcore2.URL(
@@ -156,13 +166,19 @@ async def _read(request: Outgoing, response: httpx2.Response) -> bytes:
     announced = response.headers.get("content-length", "")
     if request.method != "HEAD" and announced.isdecimal() and int(announced) > MAX_BODY:
         raise _too_large(request)
-    content = bytearray()
-    async with aclosing(response.aiter_bytes()) as chunks:
-        async for chunk in chunks:
-            content += chunk
-            if len(content) > MAX_BODY:
-                raise _too_large(request)
-    return bytes(content)
+    bare = request.method == "HEAD" or response.status_code in _WITHOUT_BODY
+    encodings = "" if bare else response.headers.get("content-encoding", "")
+    try:
+        async with aclosing(response.aiter_raw()) as chunks:
+            return await unpacked(chunks, encodings, MAX_BODY)
+    except OverflowedError:
+        raise _too_large(request) from None
+    except UnreadableError as error:
+        raise failed(
+            f"{request.method} {shown(request.url)} failed: the response is not in the compression that it "
+            f"claims, or not in one that can be read ({error})",
+            url=shown(request.url),
+        ) from None
 
 
 def _too_large(request: Outgoing) -> OpcodeError:

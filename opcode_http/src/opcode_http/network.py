@@ -1,7 +1,5 @@
 """Connecting, to addresses that were checked and to no others."""
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +7,8 @@ from typing import Any
 import httpcore2
 
 from opcode_http.addresses import AddressPolicy
-from opcode_http.errors import denied, failed
+from opcode_http.errors import denied
+from opcode_http.names import addresses_of
 
 _TRY_NEXT_AFTER = 3.0
 """Seconds that an address may take to answer while there are others to try."""
@@ -67,7 +66,9 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
             OpcodeError: PERMISSION_DENIED when any address of the host is refused, EXECUTION_ERROR
                 when it has none.
         """
-        addresses = await _resolve(host, port)
+        if why := self._policy.refusal_of_name(host):
+            raise denied(_refused(host, port, host, why), host=host, port=port)
+        addresses = await addresses_of(host, port)
         for address in addresses:
             if why := self._policy.refusal(address, port):
                 raise denied(_refused(host, port, address, why), host=host, port=port, address=address)
@@ -82,16 +83,6 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
         return _Stream(await self._inner.connect_tcp(last, port, timeout, local_address, socket_options))
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else "it is not a host name"
-        raise failed(f"cannot find the host {host!r}: {reason}", host=host) from None
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def _refused(host: str, port: int, address: str, why: str) -> str:

@@ -1,12 +1,12 @@
 """The pooled connections: made at the first call in an event loop, closed by a service."""
 
 import asyncio
-import os
 import ssl
 from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING
 
+from opcode_core import NetworkPolicy
 from opcode_http.addresses import AddressPolicy
 
 if TYPE_CHECKING:
@@ -16,22 +16,23 @@ _MAX_CONNECTIONS = 100
 _MAX_IDLE = 20
 _IDLE_SECONDS = 5.0
 
-# By event loop, because a connection belongs to the loop that it was made in; then by whether
-# certificates are checked, None for plain HTTP, which need not pay for loading them.
-_pools: defaultdict[asyncio.AbstractEventLoop, "dict[bool | None, httpcore2.AsyncConnectionPool]"]
+# By event loop, because a connection belongs to the loop that it was made in; then by what was allowed
+# when it was made, and whether certificates are checked, None for plain HTTP, which need not load any.
+_Kind = tuple[NetworkPolicy, bool | None]
+_pools: defaultdict[asyncio.AbstractEventLoop, "dict[_Kind, httpcore2.AsyncConnectionPool]"]
 _pools = defaultdict(dict)
 
 
-def pool_for(scheme: str, *, verify: bool) -> "httpcore2.AsyncConnectionPool":
+def pool_for(scheme: str, policy: NetworkPolicy, *, verify: bool) -> "httpcore2.AsyncConnectionPool":
     """The running loop's pool of connections of that kind."""
-    kind = verify if scheme == "https" else None
+    kind = policy, verify if scheme == "https" else None
     loop = asyncio.get_running_loop()
     if loop not in _pools:
         for ended in [other for other in _pools if other.is_closed()]:
             del _pools[ended]
     pools = _pools[loop]
     if kind not in pools:
-        pools[kind] = _new_pool(kind)
+        pools[kind] = _new_pool(*kind)
     return pools[kind]
 
 
@@ -54,7 +55,7 @@ class PoolService:
         await close_pools()
 
 
-def _new_pool(verify: bool | None) -> "httpcore2.AsyncConnectionPool":
+def _new_pool(policy: NetworkPolicy, verify: bool | None) -> "httpcore2.AsyncConnectionPool":
     import httpcore2
 
     from opcode_http.network import CheckedBackend
@@ -64,7 +65,7 @@ def _new_pool(verify: bool | None) -> "httpcore2.AsyncConnectionPool":
         max_connections=_MAX_CONNECTIONS,
         max_keepalive_connections=_MAX_IDLE,
         keepalive_expiry=_IDLE_SECONDS,
-        network_backend=CheckedBackend(AddressPolicy.from_environment(os.environ)),
+        network_backend=CheckedBackend(AddressPolicy(policy)),
     )
 
 

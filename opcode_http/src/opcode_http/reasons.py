@@ -25,8 +25,6 @@ def reason_of(error: Exception, url: httpx2.URL) -> str:
         return f"no TLS connection with {host} ({cause.reason or cause})"
     if isinstance(cause, ConnectionRefusedError):
         return f"{host} refused the connection; nothing listens there"
-    if isinstance(error, httpx2.DecodingError):
-        return f"the response is not in the compression that it claims ({error})"
     if isinstance(cause, OSError) and cause.errno:
         return f"the connection to {host}: {os.strerror(cause.errno)}"
     if isinstance(error, httpcore2.LocalProtocolError):
