@@ -16,9 +16,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cases import Case, chain, command_case, engine, guarded, loop, parallel, templated, workflow_case
+from cases import (
+    Case,
+    bench_plugins,
+    chain,
+    command_case,
+    engine,
+    guarded,
+    loop,
+    parallel,
+    templated,
+    workflow_case,
+)
+from commands import COMMAND_BUDGETS, command_cases
 from durable import crashed_runs, fold_from_disk, many_callers, many_writers, waiting_runs
+from expressions import EXPRESSION_BUDGETS, expression_cases
 from over_mcp import BUDGETS, Budget, mcp_cases
+
+from panel import panel_cases
 
 OUT = Path(__file__).parent / "out" / "latest.json"
 
@@ -38,6 +53,8 @@ async def cases() -> AsyncIterator[Case]:
                 yield workflow_case("chain 50 with templates, memory", 200, ready, templated(50))
                 yield workflow_case("chain 50 with templates and guards, memory", 200, ready, guarded(50))
                 yield workflow_case("loop of 1000, memory", 30, ready, loop(1000))
+    for case in expression_cases(bench_plugins()):
+        yield case
     for durability in ("normal", "full"):
         yield many_callers(durability)
         yield many_writers(durability)
@@ -48,6 +65,10 @@ async def cases() -> AsyncIterator[Case]:
     yield command_case("opcode version", "version")
     for case in mcp_cases():
         yield case
+    for case in panel_cases():
+        yield case
+    for case in command_cases():
+        yield case
 
 
 def _repeat(count: int) -> int:
@@ -57,7 +78,7 @@ def _repeat(count: int) -> int:
 async def measure(case: Case) -> dict[str, Any]:
     """Median and 95th percentile of a case: in microseconds, or in the unit of its budget."""
     name, repeat, once = case
-    budget = BUDGETS.get(name, Budget("us"))
+    budget = {**BUDGETS, **EXPRESSION_BUDGETS, **COMMAND_BUDGETS}.get(name, Budget("us"))
     scale = 1e6 if budget.unit == "us" else 1
     for _ in range(max(2, repeat // 10) if repeat > 3 else 0):
         await once()

@@ -1,13 +1,12 @@
 """The picture of a workflow: an SVG where a renderer for it is installed, else text."""
 
-import asyncio
 import logging
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from opcode_core import Engine, OpcodeError
-from opcode_core.hosting import Plan, RunState, outline
+from opcode_core.hosting import Plan, RunState, draw, outline
 
 _log = logging.getLogger("opcode.panel")
 
@@ -21,14 +20,17 @@ class Picture:
 
 
 async def picture(engine: Engine, plan: Plan, title: str, state: RunState | None = None) -> Picture:
-    """Drawn in a thread; a renderer that fails leaves the page without a picture."""
+    """Drawn once, however many look at it; a renderer that fails leaves the page to the next one.
+
+    The page says what the workflow is called, so the picture does not.
+    """
     renderers = engine.registry.renderers
-    diagram = outline(plan, title, state)
+    diagram = outline(plan, "", state)
     for format_ in ("svg", "ascii"):
         if format_ not in renderers:
             continue
         try:
-            drawing = await asyncio.to_thread(renderers[format_].render, diagram)
+            drawing = await draw(renderers[format_], diagram)
         except OpcodeError as error:
             _log.warning("the picture of %s cannot be drawn: %s", title, error)
             continue

@@ -5,7 +5,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -19,16 +21,19 @@ from opcode_panel.pages import (
     live,
     login,
     plugins,
+    scheduler,
     secrets,
     template,
     templates,
     workflow,
     workflows,
 )
-from opcode_panel.rendering import STATIC, page
+from opcode_panel.rendering import HAS_VENDOR, STATIC, page
+from opcode_panel.saved import Savings
+from opcode_panel.shared import Shared
+from opcode_panel.watching import Watches
 from opcode_server import House
 
-VENDOR = STATIC / "vendor"
 PAGES = (
     home,
     workflows,
@@ -36,6 +41,7 @@ PAGES = (
     templates,
     template,
     decisions,
+    scheduler,
     events,
     agents,
     plugins,
@@ -52,7 +58,10 @@ def add_to(app: FastAPI) -> None:
     house: House = app.state.opcode
     house.login = login.PATH
     app.state.open_paths.extend([login.PATH, "/static/"])
-    if not (VENDOR / "htmx.min.js").exists():
+    app.state.panel_watches = Watches(house.engine)
+    app.state.panel_shared = Shared()
+    app.state.panel_savings = Savings(house.engine)
+    if not HAS_VENDOR:
         _log.warning(
             "the panel's pages do not change by themselves: its front-end files are not built (make panel)"
         )
@@ -61,6 +70,21 @@ def add_to(app: FastAPI) -> None:
     for each in PAGES:
         each.add_to(router)
     app.include_router(router)
+    _show_what_is_missing(app)
+
+
+def _show_what_is_missing(app: FastAPI) -> None:
+    """A path that nobody serves is a page for those who want pages, and as before for programs."""
+    before: Any = app.exception_handlers[HTTPException]
+
+    async def missing(request: Request, error: Any) -> Response:
+        if error.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
+            answer: Response = await before(request, error)
+            return answer
+        told = OpcodeError(ErrorCode.NOT_FOUND, f"there is no page {request.url.path}")
+        return page(request, "trouble.html", 404, error=told, heading="It is not there")
+
+    app.add_exception_handler(HTTPException, missing)
 
 
 class _Page(APIRoute):
@@ -76,6 +100,16 @@ class _Page(APIRoute):
             except OpcodeError as error:
                 code, heading = _HEADINGS.get(error.code, (409, "That did not work"))
                 return page(request, "trouble.html", code, error=error, heading=heading)
+            except RequestValidationError as error:
+                fault = error.errors()[0]
+                wrong = OpcodeError(ErrorCode.VALIDATION_ERROR, f"{fault['loc'][-1]}: {fault['msg']}")
+                return page(request, "trouble.html", 422, error=wrong, heading="That is not right")
+            except HTTPException:
+                raise
+            except Exception:
+                _log.exception("%s %s", request.method, request.url.path)
+                wrong = OpcodeError(ErrorCode.EXECUTION_ERROR, "the page could not be made; the log says why")
+                return page(request, "trouble.html", 500, error=wrong, heading="That is a bug")
 
         return answer
 

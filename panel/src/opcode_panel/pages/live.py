@@ -2,51 +2,39 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from opcode_core import Engine, EventFilter
-from opcode_panel.rendering import house_of
+from opcode_panel.rendering import watches_of
+from opcode_panel.watching import PAUSE, Watches
 
-PAUSE = 0.25
-"""Seconds in which changes gather, so that a busy run does not keep its watchers busy."""
-LOOK = 2.0
-"""Seconds between looks for what another process wrote."""
 PING = 15
+AGAIN = 1000
+"""Milliseconds after which a browser that was cut off tries again."""
 
 
 def add_to(router: APIRouter) -> None:
     """`/-/live`."""
 
     @router.get("/-/live")
-    async def live(request: Request, workflow_id: str = "") -> EventSourceResponse:
-        """Of one run, or of all; the first sign comes at once, so a page that was cut off catches up."""
-        return EventSourceResponse(_signs(house_of(request).engine, workflow_id or None), ping=PING)
+    async def live(
+        request: Request,
+        workflow_id: str = "",
+        seen: str = "",
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> EventSourceResponse:
+        """Of one run, or of all; a page that was cut off is told at once when it has missed something."""
+        signs = _signs(watches_of(request), workflow_id or None, last_event_id or seen)
+        return EventSourceResponse(signs, ping=PING)
 
 
-async def _signs(engine: Engine, run_id: str | None) -> AsyncIterator[ServerSentEvent]:
-    seen: object = None
-    while True:
-        async with engine.hub.subscribe(run_id) as events:
-            now = await _position(engine, run_id)
-            if now != seen:
-                seen = now
-                yield ServerSentEvent(event="changed", data=str(now))
-                await asyncio.sleep(PAUSE)
-                continue
-            try:
-                async with asyncio.timeout(LOOK):
-                    await anext(events, None)
-            except TimeoutError:
-                continue
-
-
-async def _position(engine: Engine, run_id: str | None) -> object:
-    """Something that is another whenever more is in the log."""
-    if run_id is not None:
-        record = await engine.storage.run(run_id)
-        return None if record is None else record.sequence
-
-    newest = (await engine.storage.events(EventFilter(), 1)).items
-    return newest[0].id if newest else ""
+async def _signs(watches: Watches, run_id: str | None, seen: str) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent(comment="watching", retry=AGAIN)
+    async with watches.of(run_id) as watch:
+        while await watch.changed(seen):
+            await asyncio.sleep(watch.delay())
+            seen = watch.position
+            yield ServerSentEvent(event="changed", data=seen, id=seen, retry=AGAIN)
+            await asyncio.sleep(PAUSE)

@@ -41,12 +41,17 @@ def add_to(router: APIRouter) -> None:
             }
             answer = await TOOLS["opcode.run"].call(house, caller, call)
         except OpcodeError as error:
-            return await _shown(request, name, form.get("version", ""), "", error)
+            return await _shown(request, name, form.get("version", ""), "", error, form)
         return see(f"/workflows/{part(answer['workflow_id'])}")
 
 
 async def _shown(
-    request: Request, name: str, version: str, against: str, error: OpcodeError | None = None
+    request: Request,
+    name: str,
+    version: str,
+    against: str,
+    error: OpcodeError | None = None,
+    typed: dict[str, str] | None = None,
 ) -> HTMLResponse:
     engine = house_of(request).engine
     found = await engine.template(name, version or None)
@@ -61,7 +66,8 @@ async def _shown(
         template=answer,
         versions=[template_answer(one) for one in versions.items],
         drawn=await picture(engine, plan, f"{name} {answer['version']}"),
-        fields=fields_of(_schema(answer)),
+        fields=fields_of(_schema(answer), typed),
+        agent_id=(typed or {}).get("agent_id", "panel"),
         against=against,
         difference=_difference(other, answer) if other else [],
         error=error,

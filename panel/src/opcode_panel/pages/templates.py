@@ -10,6 +10,7 @@ from opcode_core import ErrorCode, OpcodeError
 from opcode_core.hosting import InvalidDefinition, Issue, template_answer
 from opcode_panel.filters import part
 from opcode_panel.picture import picture
+from opcode_panel.places import line_of
 from opcode_panel.rendering import caller_of, house_of, page, see
 from opcode_server import TOOLS
 
@@ -35,6 +36,7 @@ def add_to(router: APIRouter) -> None:
     @router.get("/templates/-/new")
     async def new(request: Request, template: str = "") -> HTMLResponse:
         """An empty one, or the next version of one that is there."""
+        caller_of(request).need("author", "writing a workflow")
         values = {"name": "", "description": "", "definition": FIRST, "input_schema": ""}
         if template:
             answer = template_answer(await house_of(request).engine.template(template))
@@ -45,6 +47,17 @@ def add_to(router: APIRouter) -> None:
                 "input_schema": _text(answer["input_schema"]) if answer["input_schema"] else "",
             }
         return await _editor(request, values)
+
+    @router.post("/templates/-/new")
+    async def look(
+        request: Request,
+        name: Annotated[str, Form()] = "",
+        description: Annotated[str, Form()] = "",
+        definition: Annotated[str, Form()] = "",
+        input_schema: Annotated[str, Form()] = "",
+    ) -> HTMLResponse:
+        """Check it, where no script does so as one types."""
+        return await _editor(request, _values(name, description, definition, input_schema))
 
     @router.post("/-/check")
     async def check(request: Request, definition: Annotated[str, Form()] = "") -> HTMLResponse:
@@ -60,12 +73,7 @@ def add_to(router: APIRouter) -> None:
         input_schema: Annotated[str, Form()] = "",
     ) -> Response:
         """Store it, or show what is wrong where it was written."""
-        values = {
-            "name": name,
-            "description": description,
-            "definition": definition,
-            "input_schema": input_schema,
-        }
+        values = _values(name, description, definition, input_schema)
         caller = caller_of(request)
         try:
             call: dict[str, Any] = {"name": name, "definition": definition, "description": description}
@@ -89,28 +97,21 @@ async def _checked(request: Request, definition: str) -> dict[str, Any]:
     try:
         plan = engine.plan(definition)
     except InvalidDefinition as error:
-        faults = [(issue, line_of(definition, issue.path)) for issue in error.issues]
+        faults = [(issue, line_of(definition, issue.path, issue.message)) for issue in error.issues]
         return {"faults": faults, "warnings": [], "drawn": None}
     except OpcodeError as error:
-        return {"faults": [(Issue("", error.message), None)], "warnings": [], "drawn": None}
+        faults = [(Issue("", error.message), line_of(definition, "", error.message))]
+        return {"faults": faults, "warnings": [], "drawn": None}
     return {"faults": [], "warnings": plan.warnings, "drawn": await picture(engine, plan, "preview")}
 
 
-def line_of(text: str, path: str) -> int | None:
-    """The line on which the step of a path begins, found by its place among the ids; None when unsure."""
-    if not path.startswith("steps["):
-        return None
-    number, _, _ = path.removeprefix("steps[").partition("]")
-    try:
-        steps = json.loads(text)["steps"]
-        wanted = json.dumps(steps[int(number)]["id"], ensure_ascii=False)
-    except (ValueError, LookupError, TypeError):
-        return None
-    before = sum(json.dumps(step.get("id"), ensure_ascii=False) == wanted for step in steps[: int(number)])
-    place = -1
-    for _ in range(before + 1):
-        place = text.find(wanted, place + 1)
-    return None if place < 0 else text.count("\n", 0, place) + 1
+def _values(name: str, description: str, definition: str, input_schema: str) -> dict[str, str]:
+    return {
+        "name": name,
+        "description": description,
+        "definition": definition,
+        "input_schema": input_schema,
+    }
 
 
 def _text(value: Any) -> str:

@@ -5,14 +5,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from opcode_core import EventFilter
-from opcode_core.hosting import event_answer, status_answer
+from opcode_core import DecisionFilter, EventFilter, RunFilter
+from opcode_core.hosting import decision_answer, event_answer, record_answer, status_answer
 from opcode_panel.picture import picture
-from opcode_panel.rendering import caller_of, house_of, page, see
+from opcode_panel.rendering import caller_of, house_of, html, page, role_of, see, shared_of, text
 from opcode_panel.timeline import timeline
+from opcode_panel.watching import position
 from opcode_server import TOOLS
 
-LAST_EVENTS = 200
+LAST_EVENTS = 50
+DECISIONS = 50
+CHILDREN = 20
+STEPS = 150
+"""Steps that a page shows."""
 
 
 def add_to(router: APIRouter) -> None:
@@ -25,8 +30,13 @@ def add_to(router: APIRouter) -> None:
 
     @router.get("/-/workflows/{run_id}")
     async def inner(request: Request, run_id: str) -> HTMLResponse:
-        """What changes."""
-        return page(request, "workflow_inner.html", **await _facts(request, run_id))
+        """What changes, made once for all who look."""
+
+        async def make() -> str:
+            return text(request, "workflow_inner.html", **await _facts(request, run_id))
+
+        now = await position(house_of(request).engine, run_id)
+        return html(await shared_of(request).get((run_id, role_of(request)), now, make))
 
     @router.post("/workflows/{run_id}/signal")
     async def signal(
@@ -69,18 +79,40 @@ def add_to(router: APIRouter) -> None:
 
 async def _facts(request: Request, run_id: str) -> dict[str, Any]:
     engine = house_of(request).engine
+    record = await engine.storage.run(run_id)  # before the state, so that nothing falls between
     state = await engine.state(run_id)
     plan = await engine.plan_of(state)
-    record = await engine.storage.run(run_id)
+    decided = await engine.storage.decisions(DecisionFilter(workflow_id=run_id), DECISIONS)
     after = max((record.sequence if record else 0) - LAST_EVENTS, 0)
+    children = await engine.storage.runs(RunFilter(parent_id=run_id), CHILDREN)
     events = await engine.storage.events(EventFilter(workflow_id=run_id, after=after), LAST_EVENTS)
+    run = status_answer(state, plan)
+    steps = _worth_seeing(run["steps"])
     return {
-        "run": status_answer(state, plan),
+        "seen": str(record.sequence) if record else "none",
+        "run": run,
+        "steps": steps,
+        "hidden": len(run["steps"]) - len(steps),
         "inputs": state.inputs,
         "parent_id": state.parent_id,
         "drawn": await picture(engine, plan, state.name or state.id, state),
         "bars": timeline(state, engine.clock.now()),
         "events": [event_answer(event) for event in reversed(events.items)],
         "earlier_events": after > 0,
-        "choices": [(step_id, step.choice) for step_id, step in state.steps.items() if step.choice],
+        "decided": [decision_answer(one) for one in decided.items if one.status != "pending"],
+        "children": [record_answer(run) for run in children.items],
     }
+
+
+def _worth_seeing(steps: dict[str, Any]) -> dict[str, Any]:
+    """All steps; of very many those that are not done well, then the outermost, then the last ones."""
+    if len(steps) <= STEPS:
+        return steps
+    calm = ("completed", "skipped", "pending", "scheduled")
+
+    def rank(place: int, step_id: str) -> tuple[bool, bool, int]:
+        return (steps[step_id]["status"] in calm, "." in step_id, -place)
+
+    ranked = sorted(enumerate(steps), key=lambda each: rank(*each))
+    chosen = {step_id for _, step_id in ranked[:STEPS]}
+    return {step_id: step for step_id, step in steps.items() if step_id in chosen}

@@ -6,6 +6,7 @@ from starlette.responses import HTMLResponse
 from opcode_core import RunFilter
 from opcode_core.hosting import record_answer
 from opcode_panel.rendering import house_of, page
+from opcode_panel.watching import position
 
 STATUSES = ("active", "suspended", "completed", "failed", "cancelled")
 LIMIT = 30
@@ -20,12 +21,15 @@ def add_to(router: APIRouter) -> None:
     ) -> HTMLResponse:
         """The newest first."""
         where = RunFilter(status or None, agent_id or None, template_name or None)
+        seen = await position(house_of(request).engine, None)
         found = await house_of(request).engine.storage.runs(where, LIMIT, cursor or None)
         return page(
             request,
             "workflows.html",
             runs=[record_answer(run) for run in found.items],
             cursor=found.cursor,
+            seen=seen,
+            first=not cursor,
             statuses=STATUSES,
             chosen={"status": status, "agent_id": agent_id, "template_name": template_name},
         )

@@ -54,9 +54,8 @@ def application(house: House) -> ASGIApp:
     app.router.routes += transports.routes()
     app.include_router(rest.router(house))
     _add_health(app, house)
-    if house.settings.panel:
-        for _ in house.engine.plugins.ask("opcode_routes", app=app):
-            """Each adds its routes."""
+    for _ in house.engine.plugins.ask("opcode_routes", app=app):
+        """Each adds its routes."""
     host = house.settings.listen_addr.rpartition(":")[0].strip("[]")
     return Gate(app, house, Hosts(host, house.settings.base_url), open_paths)
 

@@ -1,5 +1,6 @@
 """REST under /api/v1: the same tools with the same arguments, and what only programs and people ask for."""
 
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -102,6 +103,30 @@ def _add_runs(routes: APIRouter, house: House) -> None:
 
 
 def _add_reading(routes: APIRouter, house: House) -> None:
+    @routes.get("/diagram", summary="A diagram as a file", response_class=Response)
+    async def diagram(
+        request: Request,
+        format: str = "svg",  # noqa: A002 - the name that clients know
+        workflow_id: str | None = None,
+        template_name: str | None = None,
+        version: str | None = None,
+        include_status: bool = True,
+    ) -> Response:
+        """The picture itself with its media type, where opcode.diagram wraps it in JSON."""
+        caller = _needing(request, VIEWER, "diagram")
+        given = {"workflow_id": workflow_id, "template_name": template_name, "version": version}
+        arguments = {name: value for name, value in given.items() if value is not None}
+        answer = await TOOLS["opcode.diagram"].call(
+            house, caller, {"format": format, "include_status": include_status, **arguments}
+        )
+        renderer = house.engine.registry.renderers[format]
+        drawing = answer["diagram"]
+        return Response(
+            b64decode(drawing) if format == "image" else drawing,
+            media_type=renderer.media_type,
+            headers={"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"},
+        )
+
     @routes.get("/actions", summary="Installed actions", response_model=None)
     async def actions(request: Request) -> Response:
         """With the schemas of their params."""

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,13 @@ class Daemon:
             listener.close()
 
     async def _serve(self, listener: socket.socket, announce: Callable[[str], None]) -> None:
-        engine = self._engine()
+        engine = self._engine(listener.getsockname()[1])
         running = Running(os.getpid(), url_of(listener), runfile.new_key(), self.settings.storage_url)
         house = House(engine, self.settings, key=running.key)
         server = _Server(_config(application(house)))
         self._listen_to_signals(server)
         await engine.start_up()
+        announcing = asyncio.create_task(engine.isolator.announce())
         housekeeping = asyncio.create_task(Housekeeping(engine, self.settings.retention).serve())
         serving = asyncio.create_task(server.serve([listener]), name="server")
         try:
@@ -94,6 +96,7 @@ class Daemon:
                 announce(running.url)
                 await self._first(serving, self._asked.wait())
         finally:
+            announcing.cancel()
             housekeeping.cancel()
             await self._stop(engine, house, server, serving)
             runfile.remove(running)
@@ -121,11 +124,17 @@ class Daemon:
             await serving
         await engine.shut_down(0.0)
 
-    def _engine(self) -> Engine:
+    def _engine(self, port: int) -> Engine:
         scheme = self.settings.storage_url.partition(":")[0]
         storage = self.plugins.registry().storages[scheme](self.settings.storage_url)
+        network = self.settings.network
         return Engine(
-            storage, self.plugins, pool_size=self.settings.pool_size, recovery=self.settings.recovery
+            storage,
+            self.plugins,
+            pool_size=self.settings.pool_size,
+            recovery=self.settings.recovery,
+            paths=self.settings.paths,
+            network=replace(network, own_ports=network.own_ports | {port}),
         )
 
     def _listen_to_signals(self, server: uvicorn.Server) -> None:

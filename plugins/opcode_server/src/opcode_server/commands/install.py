@@ -7,7 +7,10 @@ import click
 from opcode_core.hosting import HOME, Usage
 from opcode_server.commands.flags import with_flags
 
-KEPT = ("db_path", "storage", "listen_addr", "base_url", "panel", "pool_size", "log_level", "durability")
+KEPT = (
+    *("db_path", "storage", "listen_addr", "base_url", "panel", "pool_size", "log_level", "durability"),
+    *("read_only_paths", "writable_paths", "deny_paths", "http_allow_private"),
+)
 DEFAULT_URL = "http://127.0.0.1:4100"
 
 
@@ -24,8 +27,8 @@ def command(ctx: click.Context, listen_addr: str | None, force: bool) -> int:
     values = {name: getattr(settings, name) for name in KEPT}
     values["db_path"] = str(values["db_path"])
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = {name: value for name, value in values.items() if value != ""}
-    path.write_text(json.dumps(kept, indent=2) + "\n")
+    kept = {name: value for name, value in values.items() if value not in ("", ())}
+    path.write_text(json.dumps(kept, indent=2, default=str) + "\n")
     path.chmod(0o600)
     click.echo(f"settings are in {path}")
     click.echo("start the server:  opcode serve")

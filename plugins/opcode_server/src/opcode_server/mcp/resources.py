@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 import mcp_types as t
 
-from opcode_core import ErrorCode, OpcodeError, dumps
+from opcode_core import ActionProvider, ErrorCode, OpcodeError, ReportingProvider, dumps
 from opcode_core.hosting import status_answer, template_answer
 from opcode_server.callers import ADMIN, ROLES, Caller
 from opcode_server.house import House
@@ -20,7 +20,7 @@ PAGE = 100
 
 
 def actions_answer(house: House) -> list[dict[str, Any]]:
-    """Every installed action: name, what it does, its effect, and the schema of its params."""
+    """Every installed action: name, what it does, its effect, and the schema of its params; how its tool server is."""
     registry = house.engine.registry
     found = []
     for name in registry.action_names():
@@ -34,9 +34,17 @@ def actions_answer(house: House) -> list[dict[str, Any]]:
                     "aliases": list(action.aliases),
                     "params_schema": action.params_schema,
                     "output_schema": action.output_schema,
+                    **_health(registry.provider_of(name)),
                 }
             )
     return found
+
+
+def _health(provider: ActionProvider | None) -> dict[str, Any]:
+    if not isinstance(provider, ReportingProvider):
+        return {}
+    health, detail = provider.health
+    return {"tool_server": {"id": provider.id, "state": health, "detail": clean_text(detail)}}
 
 
 def guide_text() -> str:

@@ -32,7 +32,14 @@ def answers(server: Running) -> bool:
 async def serve(settings: Settings, plugins: PluginManager) -> None:
     """Serve until standard input ends."""
     storage = plugins.registry().storages[settings.storage_url.partition(":")[0]](settings.storage_url)
-    engine = Engine(storage, plugins, pool_size=settings.pool_size, recovery=settings.recovery)
+    engine = Engine(
+        storage,
+        plugins,
+        pool_size=settings.pool_size,
+        recovery=settings.recovery,
+        paths=settings.paths,
+        network=settings.network,
+    )
     house = House(engine, settings)
     sessions = Sessions(engine)
     house.inbox.push = sessions.push

@@ -1,11 +1,10 @@
 """`opcode.diagram`: a picture of a workflow or a run."""
 
-import asyncio
 import base64
 from typing import Any
 
 from opcode_core import Diagram, ErrorCode, OpcodeError, Renderer
-from opcode_core.hosting import outline
+from opcode_core.hosting import draw, outline
 from opcode_server.callers import VIEWER
 from opcode_server.tools.schemas import NAME, TEXT, VERSION, arguments, described, result
 from opcode_server.tools.tool import Call, Tool
@@ -15,10 +14,9 @@ DRAWN_BY = {"mermaid": "mermaid", "image": "graphviz", "svg": "graphviz", "dot":
 
 
 async def diagram(call: Call) -> dict[str, Any]:
-    """Draw it, in a thread, for a large one takes its time."""
+    """Draw it; bytes become base64."""
     format_ = call.arguments["format"]
-    renderer = _renderer(call, format_)
-    drawing = await asyncio.to_thread(renderer.render, await _outlined(call))
+    drawing = await draw(_renderer(call, format_), await _outlined(call))
     if isinstance(drawing, bytes):
         drawing = base64.b64encode(drawing).decode("ascii")
     return {"format": format_, "diagram": drawing}
