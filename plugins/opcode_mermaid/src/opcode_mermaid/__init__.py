@@ -1,0 +1,5 @@
+"""Workflows drawn for Markdown."""
+
+from opcode_mermaid.renderer import MermaidRenderer
+
+__all__ = ["MermaidRenderer"]
