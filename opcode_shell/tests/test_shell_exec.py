@@ -8,7 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from opcode_core import ErrorCode, OpcodeError, PathPolicy
+from opcode_core.isolation import ChosenIsolator
+from opcode_core.process_isolator import ProcessIsolator
 from opcode_shell.execute import execute
+from opcode_shell.limits import limits_of
 
 PRINT_ARGS = "import sys, json; print(json.dumps(sys.argv[1:]))"
 
@@ -269,3 +272,26 @@ async def test_limits_that_are_null_are_no_limits(shell):
 async def test_a_secret_in_the_environment_of_the_call_stays_out_of_errors(shell):
     error = await refused(shell(command="no-such-command-xyz", env={"KEY": "hunter2"}, args=["hunter2"]))
     assert "hunter2" not in f"{error.message} {error.details}"
+
+
+async def test_a_limit_that_was_not_enforced_is_named_in_stderr_and_in_the_log(shell, caplog):
+    isolator = ChosenIsolator({"process": ProcessIsolator()}, "auto")
+    output = await shell(isolator=isolator, command="echo x >&2", shell=True, limits={"max_pids": 5})
+    assert output["stderr"] == "x\n\n[not enforced on this machine: max_pids]\n"
+    assert "max_pids was not enforced" in caplog.text
+
+
+async def test_the_programs_own_path_rules_hold_for_commands_too(shell, tmp_path):
+    for policy in (PathPolicy(deny=(tmp_path,)), PathPolicy(writable=(tmp_path,))):
+        error = await refused(shell(policy, command="touch", args=[str(tmp_path / "x")]))
+        assert error.code == ErrorCode.ISOLATION_ERROR  # for this isolator cannot hold them
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_step_cannot_write_what_the_program_may_only_read_below_it(tmp_path):
+    fixed = tmp_path / "fixed"
+    policy = PathPolicy(writable=(tmp_path,), read_only=(fixed, Path("/usr")))
+    limits = limits_of({"writable_paths": [str(tmp_path)]}, None, policy)
+    assert limits.writable_paths == (tmp_path.resolve(),)
+    assert limits.read_only_paths == (fixed,)
+    assert limits_of({}, None, policy).read_only_paths == (fixed, Path("/usr"))

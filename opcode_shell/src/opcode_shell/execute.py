@@ -41,6 +41,8 @@ async def execute(
     line = command_of(command, args or [], env or {}, cwd, stdin, ctx.paths, shell=shell)
     bounds = limits_of(limits or {}, timeout, ctx.paths)
     finished = await ctx.isolator.run(line, bounds)
+    for limit in finished.unkept:
+        ctx.logger.warning("%s was not enforced: the isolator cannot do it on this machine", limit)
     output = _output(finished, line.max_output_bytes)
     if fail_on_error and (finished.killed or finished.exit_code != 0):
         raise _failed(command, output, bounds.timeout)
@@ -51,7 +53,9 @@ def _output(finished: Finished, kept: int) -> dict[str, Any]:
     text = finished.stdout.decode("utf-8", "replace")
     stderr = finished.stderr.decode("utf-8", "replace")
     if finished.truncated:
-        stderr = f"{stderr}\n[only the first {kept} bytes of stdout and of stderr were kept]\n".lstrip("\n")
+        stderr = _noted(stderr, f"only the first {kept} bytes of stdout and of stderr were kept")
+    if finished.unkept:
+        stderr = _noted(stderr, f"not enforced on this machine: {', '.join(finished.unkept)}")
     return {
         "stdout": _parsed(text),
         "stdout_raw": text,
@@ -60,6 +64,10 @@ def _output(finished: Finished, kept: int) -> dict[str, Any]:
         "duration_ms": round(finished.duration * 1000),
         "killed": finished.killed,
     }
+
+
+def _noted(stderr: str, note: str) -> str:
+    return f"{stderr}\n[{note}]\n".lstrip("\n")
 
 
 def _parsed(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from opcode_core import ErrorCode, Limits, OpcodeError, PathPolicy, parse_duration
@@ -21,7 +22,7 @@ SCHEMA = {"type": ["object", "null"], "properties": _PROPERTIES, "additionalProp
 
 
 def limits_of(given: Mapping[str, Any], timeout: str | float | None, paths: PathPolicy) -> Limits:
-    """The bounds in `given`, ended by the sooner of `timeout` and `given["timeout"]`.
+    """The bounds in `given`, ended by the sooner of `timeout` and `given["timeout"]`, and those of `paths`.
 
     Raises:
         OpcodeError: VALIDATION_ERROR for an unknown name or a value that cannot be a bound,
@@ -37,10 +38,23 @@ def limits_of(given: Mapping[str, Any], timeout: str | float | None, paths: Path
         max_pids=_whole(known, "max_pids"),
         timeout=_sooner(_seconds("timeout", timeout), _seconds("limits.timeout", known.get("timeout"))),
         allow_network=_boolean(known, "allow_network", default=True),
-        read_only_paths=tuple(paths.readable_path(path) for path in _texts(known, "read_only_paths")),
-        writable_paths=tuple(paths.writable_path(path) for path in _texts(known, "writable_paths")),
-        deny_paths=tuple(PathPolicy().readable_path(path) for path in _texts(known, "deny_paths")),
+        **_files(known, paths),
     )
+
+
+def _files(given: Mapping[str, Any], paths: PathPolicy) -> dict[str, tuple[Path, ...]]:
+    """What the step names, and never more than the program itself may touch; where it names nothing, just that."""
+    read_only = [paths.readable_path(path) for path in _texts(given, "read_only_paths")]
+    writable = [paths.writable_path(path) for path in _texts(given, "writable_paths")]
+    deny = [PathPolicy().readable_path(path) for path in _texts(given, "deny_paths")]
+    named = [*read_only, *writable]
+    fixed = map(Path.expanduser, paths.read_only)
+    read_only += [path for path in fixed if not named or any(path.is_relative_to(one) for one in named)]
+    return {
+        "read_only_paths": tuple(read_only),
+        "writable_paths": tuple(writable if named else map(Path.expanduser, paths.writable)),
+        "deny_paths": (*deny, *map(Path.expanduser, paths.deny)),
+    }
 
 
 def _seconds(param: str, value: Any) -> float | None:

@@ -1,0 +1,1 @@
+"""Commands in their own cgroup and namespaces."""
