@@ -184,7 +184,7 @@ def from_json_text(meter: Meter, text: str) -> Any:
     """What a text in JSON says."""
     meter.make(len(text) + 2 * TEXT * sum(text.count(mark) for mark in ",:[{"))
     try:
-        return json.loads(text, parse_constant=_refused, parse_int=_parsed_int)
+        return json.loads(text, parse_constant=_refused, parse_int=_parsed_int, parse_float=_parsed_float)
     except ValueError as error:
         raise EvalError(f"fromJSON() cannot read this: {shortened(str(error))}") from None
 
@@ -195,7 +195,14 @@ def _refused(word: str) -> Any:
 
 def _parsed_int(digits: str) -> int | float:
     number = int(digits) if len(digits) < 25 else math.inf
-    return int(number) if MIN_INT <= number <= MAX_INT else float(digits)
+    return int(number) if MIN_INT <= number <= MAX_INT else _parsed_float(digits)
+
+
+def _parsed_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("it holds a number that is too large for a float")
+    return number
 
 
 # ---- base64 ---------------------------------------------------------------------------------------
