@@ -91,6 +91,7 @@ _HOMES = {
     "say": "cli.problems:say",
     "signal_answer": "answers:signal_answer",
     "status_answer": "answers:status_answer",
+    "take_variable": "environment:take",
     "template_answer": "answers:template_answer",
 }
 

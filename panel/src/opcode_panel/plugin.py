@@ -7,9 +7,7 @@ from opcode_core import hookimpl
 
 @hookimpl
 def opcode_routes(app: Any) -> None:
-    """The panel on `/`, unless the settings say no."""
-    if not app.state.opcode.settings.panel:
-        return
+    """The panel on `/`; whether it answers is up to the settings, which a running server reads again."""
     from opcode_panel.site import add_to
 
     add_to(app)

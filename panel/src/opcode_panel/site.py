@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from opcode_core import ErrorCode, OpcodeError
-from opcode_panel.guard import guarded
+from opcode_panel.guard import guarded, is_on
 from opcode_panel.pages import (
     agents,
     decisions,
@@ -78,7 +78,8 @@ def _show_what_is_missing(app: FastAPI) -> None:
     before: Any = app.exception_handlers[HTTPException]
 
     async def missing(request: Request, error: Any) -> Response:
-        if error.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
+        wants_page = "text/html" in request.headers.get("accept", "") and is_on(request)
+        if error.status_code != 404 or not wants_page:
             answer: Response = await before(request, error)
             return answer
         told = OpcodeError(ErrorCode.NOT_FOUND, f"there is no page {request.url.path}")

@@ -1,6 +1,7 @@
 """Who gets in, and what they may then."""
 
 import time
+from pathlib import Path
 
 import pytest
 from serving import ASK, HELLO, data, refusal, serving
@@ -29,6 +30,12 @@ def test_nobody_gets_in_without_a_token(locked, path):
     assert "Authorization: Bearer" in answer["error"]["message"]
     status, answer = locked.ask(path, {} if path != "/sse" else None, token="wrong")
     assert status == 401
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no /proc")
+def test_the_token_is_in_nobody_s_environment(locked):
+    """Neither a program that a step starts nor one of the same user finds it."""
+    assert MASTER.encode() not in Path(f"/proc/{locked.process.pid}/environ").read_bytes()
 
 
 def test_health_needs_none(locked):

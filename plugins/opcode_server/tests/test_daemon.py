@@ -88,10 +88,15 @@ def test_sighup_takes_on_what_it_can_and_names_the_rest(own_server):
     line = until_logged(own_server, "settings reloaded")
     assert "log_level is debug" in line
     assert "a restart is needed for pool_size" in line
+    assert own_server.ask("/plugins")[0] == 200
     (own_server.home / ".opcode/settings.json").write_text('{"log_level": "loud"}')
     own_server.process.send_signal(signal.SIGHUP)
     assert "log_level" in until_logged(own_server, "kept as they are")
     assert own_server.ask("/healthz")[0] == 200
+    (own_server.home / ".opcode/settings.json").write_text('{"panel": false}')
+    own_server.process.send_signal(signal.SIGHUP)
+    until_logged(own_server, "panel is False")
+    assert own_server.ask("/plugins")[0] == 404
 
 
 def until_logged(server, words, within=10.0):

@@ -150,7 +150,7 @@ def test_nobody_finds_the_passphrase_in_an_environment(tmp_path):
 def test_taking_a_variable(tmp_path):
     """In a process of its own: before, it is there; afterwards it is gone, and its neighbours are as they were."""
     script = (
-        "import os, subprocess; from pathlib import Path; from opcode_vault.environment import take;"
+        "import os, subprocess; from pathlib import Path; from opcode_core.environment import take;"
         "environ = Path('/proc/self/environ'); before = environ.read_bytes() if environ.exists() else b'';"
         "assert take('NONE') is None; assert take('EMPTY') == ''; assert take('MINE') == os.environ['SAME'];"
         "assert 'MINE' not in os.environ; assert take('MINE') is None;"

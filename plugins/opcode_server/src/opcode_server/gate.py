@@ -148,8 +148,9 @@ class Gate:
             caller = Caller("unknown", VIEWER, address=scope["client"][0] if scope.get("client") else "")
             self.house.audit.note(caller, "http", scope["path"], "PERMISSION_DENIED")
             message = "this token is not known, or its time is over"
-        if self.house.login is not None and b"text/html" in headers.get(b"accept", b""):
-            await _refuse(303, message, {"location": self.house.login})(scope, receive, send)
+        login = self.house.login if self.house.settings.panel else None
+        if login is not None and b"text/html" in headers.get(b"accept", b""):
+            await _refuse(303, message, {"location": login})(scope, receive, send)
             return
         await _refuse(401, message, {"www-authenticate": "Bearer"})(scope, receive, send)
 

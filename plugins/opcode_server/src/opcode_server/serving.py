@@ -15,7 +15,7 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 
 from opcode_core import Engine, OpcodeError
-from opcode_core.hosting import HOME, PluginManager, Running, Settings, load_settings, runfile
+from opcode_core.hosting import HOME, PluginManager, Running, Settings, load_settings, runfile, take_variable
 from opcode_server.app import application
 from opcode_server.house import House
 from opcode_server.housekeeping import Housekeeping
@@ -26,6 +26,8 @@ GRACE = 10.0
 """Seconds that steps in flight have to end."""
 CLOSING = 2.0
 """Seconds that answers on the way have to get out, after that."""
+TOKEN = "OPCODE_TOKEN"  # noqa: S105
+"""Not for the actions that run here, nor for the programs that they start."""
 PID_FILE = HOME / "opcode.pid"
 RELOADED = ("log_level", "panel")
 
@@ -63,6 +65,7 @@ class Daemon:
         self.settings = settings
         self.plugins = plugins
         self.flags = flags
+        self._taken = {TOKEN: take_variable(TOKEN) or ""}
         self._asked = asyncio.Event()
         self._times = 0
 
@@ -84,7 +87,7 @@ class Daemon:
         running = Running(os.getpid(), url_of(listener), runfile.new_key(), self.settings.storage_url)
         house = House(engine, self.settings, key=running.key)
         server = _Server(_config(application(house)))
-        self._listen_to_signals(server)
+        self._listen_to_signals(server, house)
         await engine.start_up()
         announcing = asyncio.create_task(engine.isolator.announce())
         housekeeping = asyncio.create_task(Housekeeping(engine, self.settings.retention).serve())
@@ -137,11 +140,11 @@ class Daemon:
             network=replace(network, own_ports=network.own_ports | {port}),
         )
 
-    def _listen_to_signals(self, server: uvicorn.Server) -> None:
+    def _listen_to_signals(self, server: uvicorn.Server, house: House) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_soon, server, number)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, house)
 
     def _stop_soon(self, server: uvicorn.Server, number: int) -> None:
         self._times += 1
@@ -154,22 +157,23 @@ class Daemon:
         server.force_exit = True
         os._exit(1)
 
-    def _reload(self) -> None:
+    def _reload(self, house: House) -> None:
         """Take on what can be changed while it runs, and name what cannot."""
         try:
-            wanted = load_settings(self.flags)
+            wanted = load_settings(self.flags, {**os.environ, **self._taken})
         except OpcodeError as error:
             _log.error("the settings are kept as they are: %s", error.message)
             return
         changed = [
             name for name in Settings.__slots__ if getattr(wanted, name) != getattr(self.settings, name)
         ]
-        if "log_level" in changed:
-            logging.getLogger("opcode").setLevel(wanted.log_level.upper())
-        later = [name for name in changed if name != "log_level"]
+        now = {name: getattr(wanted, name) for name in RELOADED if name in changed}
+        house.settings = self.settings = replace(self.settings, **now)
+        logging.getLogger("opcode").setLevel(self.settings.log_level.upper())
+        later = [name for name in changed if name not in RELOADED]
         _log.warning(
             "settings reloaded%s%s",
-            f"; log_level is {wanted.log_level}" if "log_level" in changed else "",
+            "".join(f"; {name} is {value}" for name, value in now.items()),
             f"; a restart is needed for {', '.join(later)}" if later else "",
         )
 

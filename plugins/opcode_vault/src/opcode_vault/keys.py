@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opcode_core import ErrorCode, OpcodeError
-from opcode_vault.environment import take
+from opcode_core.hosting import take_variable
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,7 +25,7 @@ _taken = {VARIABLE: ""}
 
 def passphrase() -> str:
     """That of this process, empty when it has none; once asked for, it is only here and no more in the environment."""
-    given = take(VARIABLE)
+    given = take_variable(VARIABLE)
     if given is not None:
         _taken[VARIABLE] = given
     return _taken[VARIABLE]
