@@ -165,9 +165,8 @@ class _Supervisor:
             waiting.register(file, select.POLLIN)
         while True:
             ready = {file for file, _ in waiting.poll()}
-            file = next(
-                file for file in on if file in ready
-            )  # in this order: what is told comes before an end
+            # In the order in which they stand there: what is told comes before an end.
+            file = next(file for file in on if file in ready)
             if on[file]():
                 break
             if file != self.status or self.is_silent:

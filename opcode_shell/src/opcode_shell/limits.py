@@ -54,7 +54,15 @@ def _files(given: Mapping[str, Any], paths: PathPolicy) -> dict[str, tuple[Path,
         "read_only_paths": tuple(read_only),
         "writable_paths": tuple(writable if named else map(Path.expanduser, paths.writable)),
         "deny_paths": (*deny, *map(Path.expanduser, paths.deny)),
+        "hidden_paths": _hidden(paths),
     }
+
+
+def _hidden(paths: PathPolicy) -> tuple[Path, ...]:
+    """What is OPCODE's own, unless a rule of the program names something in it."""
+    named = [path.expanduser() for path in (*paths.read_only, *paths.writable)]
+    own = [path.expanduser() for path in paths.own]
+    return tuple(path for path in own if not any(name.is_relative_to(path) for name in named))
 
 
 def _seconds(param: str, value: Any) -> float | None:

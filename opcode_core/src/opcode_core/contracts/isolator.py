@@ -17,6 +17,7 @@ class Limits:
         timeout: seconds, after which the whole tree is killed.
         allow_network: False cuts it off.
         read_only_paths, writable_paths, deny_paths: what files it sees; deny wins.
+        hidden_paths: denied too, where that changes nothing else; who cannot do that leaves them.
     """
 
     max_memory_bytes: int | None = None
@@ -27,10 +28,11 @@ class Limits:
     read_only_paths: tuple[Path, ...] = ()
     writable_paths: tuple[Path, ...] = ()
     deny_paths: tuple[Path, ...] = ()
+    hidden_paths: tuple[Path, ...] = ()
 
     def asked(self) -> frozenset[str]:
-        """The names of those that are set, without `timeout`: that every isolator keeps."""
-        untouched = Limits(timeout=self.timeout)
+        """The names of those that are set and not kept by every isolator anyway."""
+        untouched = Limits(timeout=self.timeout, hidden_paths=self.hidden_paths)
         return frozenset(
             known.name
             for known in fields(self)

@@ -119,7 +119,13 @@ def _setup(limits: Limits, groups: list[Path], *, namespaces: bool) -> dict[str,
     return {
         "namespaces": namespaces,
         "network": limits.allow_network,
-        "files": FileRules.of(limits).as_json(),
+        "files": FileRules.of(_with_hidden(limits)).as_json(),
         "group": unified[0] if unified else None,
         "groups": [str(group) for group in groups if str(group) not in unified],
     }
+
+
+def _with_hidden(limits: Limits) -> Limits:
+    """A place is covered by a mount, which nothing beside it notices: what is to be hidden is simply denied."""
+    there = tuple(path for path in limits.hidden_paths if path.exists())
+    return replace(limits, deny_paths=(*limits.deny_paths, *there))
