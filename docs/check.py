@@ -53,17 +53,17 @@ def missing_rooms() -> list[str]:
 
 
 def wrong_hooks() -> list[str]:
-    """Hooks that docs/plugins.md lacks or describes with other arguments."""
-    text = (ROOT / "docs/plugins.md").read_text("utf-8")
+    """Hooks that docs/plugins/README.md lacks or describes with other arguments."""
+    text = (ROOT / "docs/plugins/README.md").read_text("utf-8")
     documented = set(re.findall(r"`(opcode_\w+\([\w, ]*\))`", text))
     real = {
         f"{name}({', '.join(inspect.signature(hook).parameters)})"
         for name, hook in vars(hookspecs).items()
         if name.startswith("opcode_")
     }
-    faults = [f"docs/plugins.md lacks the hook {hook}" for hook in sorted(real - documented)]
+    faults = [f"docs/plugins/README.md lacks the hook {hook}" for hook in sorted(real - documented)]
     faults += [
-        f"docs/plugins.md describes {hook}, which does not exist" for hook in sorted(documented - real)
+        f"docs/plugins/README.md describes {hook}, which does not exist" for hook in sorted(documented - real)
     ]
     faults += [
         f"the hook {name} has no docstring"

@@ -534,10 +534,10 @@ def test_a_fork_of_the_parent_gets_its_own(path):
 
 
 def test_the_sample_of_the_documents(path):
-    section = (ROOT / "docs/plugins.md").read_text("utf-8").partition("## What others wrote")[2]
+    section = (ROOT / "docs/plugins/README.md").read_text("utf-8").partition("## What others wrote")[2]
     module, use = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
     (path / "shout.py").write_text(module)
     names: dict = {}
-    exec(compile("async def use():\n" + textwrap.indent(use, "    "), "docs/plugins.md", "exec"), names)
+    exec(compile("async def use():\n" + textwrap.indent(use, "    "), "docs/plugins/README.md", "exec"), names)
     asyncio.run(names["use"]())
     assert not own_children()

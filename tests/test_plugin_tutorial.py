@@ -1,4 +1,4 @@
-"""docs/first-plugin.md, followed word by word."""
+"""docs/plugins/tutorial.md, followed word by word."""
 
 import os
 import re
@@ -68,7 +68,7 @@ class Reader:
 
 @pytest.mark.timeout(300)
 def test_what_the_page_says_is_what_happens(tmp_path: Path):
-    blocks = BLOCK.findall((ROOT / "docs/first-plugin.md").read_text("utf-8"))
+    blocks = BLOCK.findall((ROOT / "docs/plugins/tutorial.md").read_text("utf-8"))
     assert [kind for kind, *_ in blocks].count("console") == 4
     reader = Reader(tmp_path)
     for block in blocks:
