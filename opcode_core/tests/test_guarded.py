@@ -538,6 +538,8 @@ def test_the_sample_of_the_documents(path):
     module, use = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
     (path / "shout.py").write_text(module)
     names: dict = {}
-    exec(compile("async def use():\n" + textwrap.indent(use, "    "), "docs/plugins/README.md", "exec"), names)
+    exec(
+        compile("async def use():\n" + textwrap.indent(use, "    "), "docs/plugins/README.md", "exec"), names
+    )
     asyncio.run(names["use"]())
     assert not own_children()
