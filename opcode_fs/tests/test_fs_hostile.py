@@ -126,8 +126,9 @@ async def test_a_link_that_an_allowance_names_is_fixed_when_the_policy_is_made(f
 
 
 @pytest.mark.parametrize("name", ["environ", "mem", "maps", "fd/0", "cwd", "task", "cmdline"])
-@pytest.mark.parametrize("who", ["self", "thread-self", str(os.getpid()), str(os.getppid()), "1"])
+@pytest.mark.parametrize("who", ["self", "thread-self", "this", "its parent", "1"])
 async def test_processes_keep_what_is_theirs(name: str, who: str):
+    who = {"this": str(os.getpid()), "its parent": str(os.getppid())}.get(who, who)
     error = await refused(fs.read, {"path": f"/proc/{who}/{name}"})
     assert error.code in (ErrorCode.PATH_DENIED, ErrorCode.VALIDATION_ERROR, ErrorCode.NOT_FOUND)
     if name in ("environ", "mem", "maps", "cmdline"):

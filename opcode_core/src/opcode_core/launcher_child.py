@@ -218,13 +218,28 @@ def _kill_all() -> None:
         for pid in found - stopped:
             _kill(pid, signal.SIGSTOP)
         stopped |= found
+        _reap(os.WNOHANG)
     while True:
         for pid in _descendants(os.getpid()):
             _kill(pid)
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
+        if not _reap():
             return
+
+
+def _reap(options: int = 0) -> bool:
+    """Bury all who have died, and wait for one if `options` does not say otherwise; whether any may be left.
+
+    All at once: who starts one process after the other would else leave more dead behind than are buried, and
+    each look at those who live would take longer.
+    """
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, options)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+        options = os.WNOHANG
 
 
 def _descendants(pid: int) -> set[int]:

@@ -150,10 +150,10 @@ async def test_notify_can_still_be_cancelled():
         await task
 
 
-async def test_python_is_the_language_unless_another_is_named():
+async def test_the_run_chooses_the_language_unless_one_is_named():
     run = RecordedRun(values={"1 + 1": 2})
     assert await call(expressions.evaluate, {"expression": "1 + 1"}, run=run) == {"result": 2}
-    assert run.evaluated == [("python", "1 + 1", None)]
+    assert run.evaluated == [(None, "1 + 1", None)]
 
 
 async def test_an_expression_is_evaluated_by_the_named_engine():
