@@ -39,7 +39,7 @@ serve: $(READY) panel  ## Start the server and leave it running
 	@$(BIN)/opcode serve
 
 test: $(READY) panel  ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --quiet
 
 screenshots: $(READY) panel  ## Take the panel's pictures for docs/screenshots (needs chromium)
 	@$(BIN)/python panel/tests/browser/screenshots.py

@@ -31,6 +31,12 @@ def hold(size):
 """
 
 
+@pytest.fixture(autouse=True)
+def others() -> None:
+    _others.clear()
+    _others.update(all_children())
+
+
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "guarded_entry.py").write_text(ENTRY)
@@ -47,7 +53,15 @@ def guarded(path: Path) -> Iterator[Guarded]:
     assert (open_files(), own_children()) == before, "it left files or processes behind"
 
 
+_others: set[str] = set()
+"""Children that were there before a test, of other tests of this process."""
+
+
 def own_children() -> set[str]:
+    return all_children() - _others
+
+
+def all_children() -> set[str]:
     children = set()
     for task in Path("/proc/self/task").iterdir():
         try:

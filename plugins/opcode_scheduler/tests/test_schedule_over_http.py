@@ -185,7 +185,7 @@ def test_a_server_with_tokens_lets_signed_calls_in_and_no_others(tmp_path):
             assert server.ask(path)[0] == 401, path
         assert server.ask("/hooks/../api/v1/schedules")[0] == 405  # a template's name like any other
         assert server.ask("/hooks/hooked", b"{}")[0] == 401
-        assert server.ask("/login")[0] == 401  # no panel
+        assert server.ask("/login")[0] == 404  # no panel
         assert server.stop() == 0
     with serving(tmp_path, OPCODE_TOKEN="a-long-random-text", **KEY) as server:
         assert call(server, said, timestamp=now)[0] == 409  # remembered over a restart
