@@ -33,9 +33,11 @@ from durable import crashed_runs, fold_from_disk, many_callers, many_writers, wa
 from expressions import EXPRESSION_BUDGETS, expression_cases
 from over_mcp import BUDGETS, Budget, mcp_cases
 
+from panel import BUDGETS as PANEL_BUDGETS
 from panel import panel_cases
 
 OUT = Path(__file__).parent / "out" / "latest.json"
+ALL_BUDGETS = {**BUDGETS, **EXPRESSION_BUDGETS, **COMMAND_BUDGETS, **PANEL_BUDGETS}
 
 
 async def cases() -> AsyncIterator[Case]:
@@ -78,7 +80,7 @@ def _repeat(count: int) -> int:
 async def measure(case: Case) -> dict[str, Any]:
     """Median and 95th percentile of a case: in microseconds, or in the unit of its budget."""
     name, repeat, once = case
-    budget = {**BUDGETS, **EXPRESSION_BUDGETS, **COMMAND_BUDGETS}.get(name, Budget("us"))
+    budget = ALL_BUDGETS.get(name, Budget("us"))
     scale = 1e6 if budget.unit == "us" else 1
     for _ in range(max(2, repeat // 10) if repeat > 3 else 0):
         await once()

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-TIMES = 8
+TIMES = 24
 """Something is made anew at the earliest after so many times what it took to make: a busy run that is
-watched loses at most a ninth of the processor to whoever looks."""
+watched loses at most a twenty-fifth of the processor to whoever looks."""
 FRESH = 5.0
 """Seconds for which something that did not change is good, since it says how long ago things were."""
 MOST = 64

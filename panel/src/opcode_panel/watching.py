@@ -10,7 +10,7 @@ from opcode_core import Engine, EventFilter, OpcodeError
 
 PAUSE = 0.25
 """Seconds in which changes gather, so that a busy run does not keep its watchers busy."""
-SHARE = 0.05
+SHARE = 0.1
 """Seconds between two who are told, on average: a crowd costs the engine no more than a few do."""
 FAR = 1e11
 """A time that everything which waits for time comes before."""
