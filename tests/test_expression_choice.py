@@ -2,6 +2,7 @@
 
 import pytest
 
+from opcode_core import ErrorCode, OpcodeError
 from opcode_core.engine.engine import Engine
 from opcode_core.memory import MemoryStorage
 
@@ -58,3 +59,23 @@ async def test_what_nobody_reads_is_explained_by_python(engine):
     step = await evaluated(engine, "for x in")
     assert step.error["code"] == "VALIDATION_ERROR"
     assert step.error["details"]["engine"] == "python"
+
+
+async def test_a_language_that_cannot_read_it_is_asked_once(engine, monkeypatch):
+    python, asked = engine.registry.engines["python"], []
+    compile_ = python.compile
+    monkeypatch.setattr(python, "compile", lambda source: (asked.append(source), compile_(source))[1])
+    body = [{"id": "e", "action": "expr.eval", "params": {"expression": "1..3"}}]
+    loop = {"id": "l", "type": "loop", "config": {"over": [1, 2, 3], "body": body}}
+    state = await engine.run({"steps": [loop]}, {})
+    assert state.steps["l"].output["results"] == [{"result": [1, 2, 3]}] * 3
+    assert asked == ["1..3"]
+
+
+async def test_an_engine_that_cannot_say_is_no_reason_for_another_language(engine, monkeypatch):
+    def overloaded(_):
+        raise OpcodeError(ErrorCode.EXECUTION_ERROR, "its process cannot start")
+
+    monkeypatch.setattr(engine.registry.engines["python"], "compile", overloaded)
+    step = await evaluated(engine, "len(data)")
+    assert (step.error["code"], step.error["message"]) == ("EXECUTION_ERROR", "its process cannot start")

@@ -204,6 +204,15 @@ def test_a_pattern_takes_time_in_proportion(pattern):
     assert isinstance(result, bool | OpcodeError)
 
 
+@pytest.mark.parametrize(("text", "pattern"), [("ax" * 500_000, "(a|x)*a(a|x){900}!"), ("\ud800", "a")])
+def test_what_no_pattern_takes(text, pattern):
+    began = time.thread_time()
+    with pytest.raises(OpcodeError, match="this pattern takes at most|half a character") as caught:
+        ENGINE.compile(f"data matches '{pattern}'").evaluate({"data": text})
+    assert caught.value.code is ErrorCode.EXECUTION_ERROR
+    assert time.thread_time() - began < SLACK
+
+
 NESTED = {
     "groups": ("(", "1", ")"),
     "arrays": ("[", "1", "]"),

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
-from opcode_core.contracts.expression import Program
 from opcode_core.engine.failure import LogFailed
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.redaction import redact
 from opcode_core.scope import Scope
-from opcode_core.suggestions import available, did_you_mean
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
-
-UNNAMED = ("python", "expr")
-"""The languages of an expression whose language nobody names; `expr` is the one of older files."""
 
 
 def hidden_from(run: "Run", scope: Scope) -> Collection[str]:
@@ -119,33 +114,14 @@ class Access:
         return await notifier(self._run.state.agent_id, message, data)
 
     async def evaluate(self, engine: str | None, expression: str, data: Any) -> Any:
-        """Evaluate over the step's scope and `data`; without `engine`, in the first of UNNAMED that can read it.
+        """Evaluate over the step's scope and `data`; without `engine`, in the language that can read it.
 
         Raises:
             OpcodeError: VALIDATION_ERROR for an unknown engine or an expression that cannot be read.
         """
-        program = self._program(engine, expression) if engine else self._guessed(expression)
+        program = self._run.engine.languages.program(engine, expression)
         value = program.evaluate({**self._scope.names, "data": data})
         return await value if inspect.isawaitable(value) else value
-
-    def _program(self, engine: str, expression: str) -> Program:
-        engines = self._run.engine.registry.engines
-        if engine not in engines:
-            hint = did_you_mean(engine, engines) or available(sorted(engines))
-            raise OpcodeError(
-                ErrorCode.VALIDATION_ERROR, f"the expression engine '{engine}' is not installed; {hint}"
-            )
-        return engines[engine].compile(expression)
-
-    def _guessed(self, expression: str) -> Program:
-        installed = [name for name in UNNAMED if name in self._run.engine.registry.engines]
-        refusals: list[OpcodeError] = []
-        for name in installed or UNNAMED[:1]:
-            try:
-                return self._program(name, expression)
-            except OpcodeError as refusal:
-                refusals.append(refusal)
-        raise refusals[0]
 
     def _kept(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """As the log will give it back, without secrets.

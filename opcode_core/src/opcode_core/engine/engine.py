@@ -32,6 +32,7 @@ from opcode_core.engine.failure import LogFailed
 from opcode_core.engine.forking import taken_over
 from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
+from opcode_core.engine.languages import Languages
 from opcode_core.engine.owner import this_process
 from opcode_core.engine.remembered import Remembered
 from opcode_core.engine.run import Run
@@ -112,6 +113,7 @@ class Engine:
         self.breakers: dict[str, Breaker] = {}
         self.notifier: Notifier | None = None
         self.isolator = ChosenIsolator(self.registry.isolators, isolation)
+        self.languages = Languages(self.registry)
         self.vault = _vault(self.registry, storage)
         self.recovery = recovery
         self.others = others

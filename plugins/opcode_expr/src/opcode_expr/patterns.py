@@ -9,16 +9,28 @@ from opcode_expr.faults import EvalError
 from opcode_expr.meter import Meter
 
 MAX_PATTERN = 4096
+"""Characters of a pattern."""
+
+MAX_WORK = 100_000_000
+"""Characters of the text times steps of the pattern's program: half a second, where RE2 is slowest."""
 
 
 def matches(text: str, pattern: str, meter: Meter) -> bool:
     """Whether the pattern is found anywhere in the text.
 
     Raises:
-        EvalError: it is no pattern.
+        EvalError: it is no pattern, or one that takes too long over this text.
     """
-    meter.spend(1 + (len(text) + len(pattern)) // 16)
-    return compiled(pattern).search(text) is not None
+    program = compiled(pattern)
+    work = len(text) * program.programsize
+    if work > MAX_WORK:
+        most = MAX_WORK // program.programsize
+        raise EvalError(f"the text has {len(text):,} characters, and this pattern takes at most {most:,}")
+    meter.spend(1 + work // 256)
+    try:
+        return program.search(text) is not None
+    except UnicodeEncodeError:
+        raise EvalError("the string holds half a character, which no pattern takes") from None
 
 
 def compiled(pattern: str) -> Any:
