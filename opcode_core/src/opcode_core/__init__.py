@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from opcode_core.events import Event as Event
     from opcode_core.file_rules import FileRules as FileRules
     from opcode_core.guarded import Guarded as Guarded
+    from opcode_core.guarded import GuardedService as GuardedService
     from opcode_core.launcher import Launcher as Launcher
     from opcode_core.looks import describe_diagram as describe_diagram
     from opcode_core.looks import node_words as node_words
@@ -124,7 +125,7 @@ _HOMES = {
     **dict.fromkeys(("ErrorCode", "OpcodeError"), "errors"),
     "Event": "events",
     "FileRules": "file_rules",
-    "Guarded": "guarded",
+    **dict.fromkeys(("Guarded", "GuardedService"), "guarded"),
     "Launcher": "launcher",
     **dict.fromkeys(
         ("describe_diagram", "node_words", "plain_text", "status_paint", "text_columns", "wrap_text"), "looks"

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from opcode_core import guarded_child as child
@@ -252,6 +253,26 @@ class Guarded:
             with contextlib.suppress(ValueError):
                 how = signal.Signals(number).name
         return self._failed(f"its process ended before it answered ({how})")
+
+
+class GuardedService:
+    """An engine's guarded processes as a part of the program: begun by the first call, ended with the program.
+
+    Args:
+        name: the engine's.
+        close: ends them, such as `Guarded.close`.
+    """
+
+    def __init__(self, name: str, close: Callable[[], None]) -> None:
+        self.name = name
+        self._close = close
+
+    async def start(self) -> None:
+        """Nothing: there are none before the first call."""
+
+    async def stop(self) -> None:
+        """End them."""
+        self._close()
 
 
 class _Turns:

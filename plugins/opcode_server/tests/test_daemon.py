@@ -95,7 +95,7 @@ def test_sighup_takes_on_what_it_can_and_names_the_rest(own_server):
     assert own_server.ask("/healthz")[0] == 200
     (own_server.home / ".opcode/settings.json").write_text('{"panel": false}')
     own_server.process.send_signal(signal.SIGHUP)
-    until_logged(own_server, "panel is False")
+    until_logged(own_server, "panel is false")
     assert own_server.ask("/plugins")[0] == 404
 
 

@@ -25,7 +25,6 @@ QUIET = 86_400.0
 """Seconds for which a stream may be silent; whether the server is there is asked for apart."""
 KEY = "opcode/idempotency-key"
 """Where a call's `_meta` carries the key that is the same for every try of a step."""
-CLOSED = t.CONNECTION_CLOSED
 
 # The SDK tells its log, with tracebacks, what becomes an error of the connection here.
 for _name in ("mcp", "httpx2"):

@@ -7,7 +7,6 @@ the audit log, and a request's `scope["opcode.caller"]`, which knows its role an
 import logging
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
@@ -197,8 +196,3 @@ def _reply(answer: Any, status: int = 200) -> Response:
 
 def _refused(error: OpcodeError, status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(dumps({"error": error.to_dict()}), status, headers, media_type="application/json")
-
-
-def hook_path(template: str) -> str:
-    """Where a template's webhook is called."""
-    return HOOKS + quote(template, safe="")

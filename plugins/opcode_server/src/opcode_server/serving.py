@@ -173,7 +173,7 @@ class Daemon:
         later = [name for name in changed if name not in RELOADED]
         _log.warning(
             "settings reloaded%s%s",
-            "".join(f"; {name} is {value}" for name, value in now.items()),
+            "".join(f"; {name} is {str(value).lower()}" for name, value in now.items()),
             f"; a restart is needed for {', '.join(later)}" if later else "",
         )
 

@@ -11,7 +11,6 @@ KEPT = (
     *("db_path", "storage", "listen_addr", "base_url", "panel", "pool_size", "log_level", "durability"),
     *("read_only_paths", "writable_paths", "deny_paths", "http_allow_private"),
 )
-DEFAULT_URL = "http://127.0.0.1:4100"
 
 
 @click.command("install", short_help="Write the settings file, and say how agents reach the server.")

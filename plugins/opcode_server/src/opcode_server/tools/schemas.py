@@ -44,7 +44,6 @@ DECISION: Json = {
     "required": ["id", "workflow_id", "step_id", "context", "options", "status"],
 }
 DECISIONS: Json = {"type": "array", "items": DECISION}
-COUNT: Json = {"type": "integer", "minimum": 0, "maximum": 2**53}
 VERSION: Json = {"type": ["string", "integer"], "maxLength": 20, "minimum": 1, "maximum": 2**31}
 AGENT: Json = {**NAME, "description": "Who you are: any name, the same each time."}
 RUN_ID: Json = {**NAME, "description": "The workflow_id that opcode.run gave."}
