@@ -436,6 +436,19 @@ async def test_compressions_that_nobody_asked_for(error_of, server, encoding):
         ("deflate, gzip", gzip.compress(zlib.compress(b"one")), "one"),
         ("gzip", gzip.compress(bytes(10 * 1024 * 1024), 9), "\0" * (10 * 1024 * 1024)),
     ],
+    # Named, for gzip writes the time of day into its bytes.
+    ids=[
+        "two-members",
+        "padding",
+        "nothing",
+        "identity",
+        "none",
+        "capitals",
+        "zlib",
+        "raw-deflate",
+        "two-codings",
+        "10-MB",
+    ],
 )
 async def test_honest_compression_is_undone(http, server, encoding, body, text):
     server.answer("/", body, f"Content-Encoding: {encoding}")
