@@ -71,6 +71,10 @@ if TYPE_CHECKING:
     from opcode_core.looks import text_columns as text_columns
     from opcode_core.looks import wrap_text as wrap_text
     from opcode_core.network import NetworkPolicy as NetworkPolicy
+    from opcode_core.overtime import Overtime as Overtime
+    from opcode_core.overtime import Timed as Timed
+    from opcode_core.overtime import TimeUp as TimeUp
+    from opcode_core.overtime import work_overtime as work_overtime
     from opcode_core.paths import PathPolicy as PathPolicy
     from opcode_core.plugins.hookspecs import hookimpl as hookimpl
     from opcode_core.plugins.registry import Registry as Registry
@@ -131,6 +135,7 @@ _HOMES = {
         ("describe_diagram", "node_words", "plain_text", "status_paint", "text_columns", "wrap_text"), "looks"
     ),
     "NetworkPolicy": "network",
+    **dict.fromkeys(("Overtime", "TimeUp", "Timed", "work_overtime"), "overtime"),
     "PathPolicy": "paths",
     "hookimpl": "plugins.hookspecs",
     "Registry": "plugins.registry",

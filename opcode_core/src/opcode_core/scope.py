@@ -4,8 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opcode_core.contracts.expression import Program
+from opcode_core.errors import OpcodeError
 from opcode_core.state import COMPLETED, FAILED, RunState
 from opcode_core.stop import Stop
+from opcode_core.unfinished import Unfinished
 
 VIEW_KEYS = ("output", "status", "error")
 
@@ -45,9 +48,10 @@ class Scope:
         loop: `item` and `index` of the innermost loop, or None.
         secrets: values by name, there only while an action's params are made.
         stop: set when nothing new may begin here.
+        answers: what expressions gave that had to be waited for, and since then the others too.
     """
 
-    __slots__ = ("_names", "loop", "prefix", "prefixes", "secrets", "state", "stop")
+    __slots__ = ("_names", "answers", "loop", "prefix", "prefixes", "secrets", "state", "stop")
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Scope:
         self.prefix = prefixes[-1]
         self.loop = loop
         self.secrets: Mapping[str, str] | None = None
+        self.answers: dict[int, tuple[Any, str | None]] | None = None
         self._names: dict[str, Any] | None = None
 
     def within(self, prefix: str, loop: dict[str, Any] | None = None, stop: Stop | None = None) -> "Scope":
@@ -77,6 +82,32 @@ class Scope:
         scope = Scope(self.state, self.stop, self.prefixes, self.loop)
         scope.secrets = secrets
         return scope
+
+    def with_answer(self, program: Program, answer: Any, missed: str | None) -> "Scope":
+        """The same place, where `program` gives `answer`, or raises it, after it looked for `missed`."""
+        scope = Scope(self.state, self.stop, self.prefixes, self.loop)
+        scope.secrets = self.secrets
+        scope.answers = {**(self.answers or {}), id(program): (answer, missed)}
+        return scope
+
+    def evaluate(self, program: Program, names: Mapping[str, Any] | None = None) -> Any:
+        """The value of an expression that stands here, or sees `names`.
+
+        Raises:
+            OpcodeError: as the program does.
+            Unfinished: it has to be waited for.
+        """
+        if self.answers is not None and id(program) in self.answers:
+            answer, self.names["steps"].missed = self.answers[id(program)]
+            if isinstance(answer, OpcodeError):
+                raise answer
+            return answer
+        value = program.evaluate(self.names if names is None else names)
+        if hasattr(value, "__await__"):
+            raise Unfinished(program, self, value)
+        if self.answers is not None:
+            self.answers[id(program)] = value, None
+        return value
 
     @property
     def names(self) -> dict[str, Any]:

@@ -288,7 +288,7 @@ class _Compiler:
 
         def get(scope: Scope) -> Any:
             try:
-                return program.evaluate(scope.names)
+                return scope.evaluate(program)
             except OpcodeError as error:
                 raise OpcodeError(
                     ErrorCode.INTERPOLATION_ERROR,

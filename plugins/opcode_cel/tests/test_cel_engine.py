@@ -38,15 +38,15 @@ def test_importing_the_plugin_does_not_import_celpy():
 
 
 def test_the_same_source_gives_the_same_program():
-    assert CelEngine().compile("inputs.cached > 1") is CelEngine().compile("inputs.cached > 1")
-    assert CelEngine().compile("inputs.cached > 1") is not CelEngine().compile("inputs.cached > 2")
+    engine = CelEngine()
+    assert engine.compile("inputs.cached > 1") is engine.compile("inputs.cached > 1")
+    assert engine.compile("inputs.cached > 1") is not engine.compile("inputs.cached > 2")
 
 
 def test_the_cache_is_bounded_in_entries_and_in_bytes():
-    from opcode_cel import engine
-
+    engine = CelEngine()
     long = f"'{'x' * CACHED_SOURCE}'"
-    assert CelEngine().compile(long) is not CelEngine().compile(long)
+    assert engine.compile(long) is not engine.compile(long)
     assert engine._cached.cache_info().maxsize == 1024
 
 

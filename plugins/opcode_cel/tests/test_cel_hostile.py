@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from opcode_cel import CelEngine
+from opcode_cel.program import CelProgram, compile_program
 from opcode_core import ErrorCode, OpcodeError, StepView
-
-ENGINE = CelEngine()
 
 TEXT = "x" * 100_000
 SCOPE: dict[str, Any] = {
@@ -37,7 +35,7 @@ def ended(source: str) -> Any:
     """The value, or the OpcodeError, which came in time and says nothing of the inside."""
     began = time.thread_time()
     try:
-        return ENGINE.compile(source).evaluate(SCOPE)
+        return compile_program(source).evaluate(SCOPE)
     except OpcodeError as error:
         assert error.code in {ErrorCode.EXECUTION_ERROR, ErrorCode.VALIDATION_ERROR}
         assert 10 < len(error.message) <= 2000
@@ -58,7 +56,7 @@ def refused(source: str, *messages: str) -> None:
 @pytest.fixture
 def quick(monkeypatch):
     """A tenth of the time, so that two hundred of these do not take minutes."""
-    monkeypatch.setattr("opcode_cel.meter.SECONDS", 0.1)
+    monkeypatch.setattr(CelProgram.evaluate, "__defaults__", (0.1,))
 
 
 TOO_LONG, TOO_MUCH = "took too long", "makes too much"
@@ -135,7 +133,7 @@ WORK = [
 
 @pytest.mark.parametrize("work", WORK)
 def test_long_work_again_and_again(work, quick):
-    assert ENGINE.compile(work).evaluate(SCOPE) is True
+    assert compile_program(work).evaluate(SCOPE) is True
     refused(f"inputs.long.all(i, {work})", TOO_LONG, TOO_MUCH)
 
 
@@ -284,17 +282,17 @@ def test_deep_values(source, maps):
     text = '{"a":' * 50_000 + "1" + "}" * 50_000 if maps else "[" * 50_000 + "]" * 50_000
     scope = {"inputs": {"one": deep(20_000, maps=maps), "two": deep(20_000, maps=maps), "text": text}}
     with pytest.raises(OpcodeError, match="nested too deeply"):
-        ENGINE.compile(source).evaluate(scope)
+        compile_program(source).evaluate(scope)
 
 
 @pytest.mark.parametrize("maps", [True, False], ids=["maps", "lists"])
 def test_deep_values_are_passed_on_and_flattened_within_reason(maps):
     scope = {"inputs": {"one": deep(20_000, maps=maps)}}
-    assert ENGINE.compile("inputs.one").evaluate(scope) is scope["inputs"]["one"]
-    assert ENGINE.compile("[inputs.one].flatten().size()").evaluate(scope) == 1
+    assert compile_program("inputs.one").evaluate(scope) is scope["inputs"]["one"]
+    assert compile_program("[inputs.one].flatten().size()").evaluate(scope) == 1
     if not maps:
         with pytest.raises(OpcodeError, match="nested too deeply"):
-            ENGINE.compile("inputs.one.flatten(100000)").evaluate(scope)
+            compile_program("inputs.one.flatten(100000)").evaluate(scope)
 
 
 # ---- the inside of Python -------------------------------------------------------------------------
@@ -488,7 +486,7 @@ def test_long_sources_that_mean_something(source):
 def test_numbers_whose_hashes_are_one():
     numbers = [i * (2**61 - 1) for i in range(8, 20_008)]
     began = time.thread_time()
-    assert ENGINE.compile("inputs.xs.distinct().size()").evaluate({"inputs": {"xs": numbers}}) == 20_000
+    assert compile_program("inputs.xs.distinct().size()").evaluate({"inputs": {"xs": numbers}}) == 20_000
     assert time.thread_time() - began < SLACK
 
 
@@ -504,7 +502,7 @@ def test_numbers_whose_hashes_are_one():
     ],
 )
 def test_large_numbers_stay_what_they_are(source, value):
-    assert ENGINE.compile(source).evaluate({"inputs": {"big": 10**22, "nan": float("nan")}}) == value
+    assert compile_program(source).evaluate({"inputs": {"big": 10**22, "nan": float("nan")}}) == value
 
 
 @pytest.mark.parametrize(
@@ -512,22 +510,22 @@ def test_large_numbers_stay_what_they_are(source, value):
 )
 def test_numbers_beyond_a_double(source):
     with pytest.raises(OpcodeError, match="far too large"):
-        ENGINE.compile(source).evaluate({"inputs": {"n": 10**400}})
+        compile_program(source).evaluate({"inputs": {"n": 10**400}})
 
 
 # ---- memory and time of the worst, in a process of their own ------------------------------------
 
 MEASURE = """
 import json, resource, sys, time
-from opcode_cel import CelEngine
+from opcode_cel.program import CelProgram, compile_program
 from opcode_core import OpcodeError
 source, scope = json.load(sys.stdin)
-CelEngine().compile("[1].map(x, x).join('') == 'a'.upperAscii() || 'a'.matches('b') || json('1') == 1")
+compile_program("[1].map(x, x).join('') == 'a'.upperAscii() || 'a'.matches('b') || json('1') == 1")
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 before, began = peak(), time.thread_time()
 try:
-    CelEngine().compile(source).evaluate(scope)
+    compile_program(source).evaluate(scope)
     message = None
 except OpcodeError as error:
     message = error.message

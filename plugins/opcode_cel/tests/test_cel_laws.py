@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_cel import CelEngine
+from opcode_cel.program import compile_program
 from opcode_core import OpcodeError
 
-ENGINE = CelEngine()
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SHORT = st.text("ab", max_size=6)
@@ -24,7 +23,7 @@ MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.j
 
 
 def value(source: str, **inputs: Any) -> Any:
-    return ENGINE.compile(source).evaluate({"inputs": inputs})
+    return compile_program(source).evaluate({"inputs": inputs})
 
 
 def error(source: str, **inputs: Any) -> str | None:

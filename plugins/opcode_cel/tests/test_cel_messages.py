@@ -2,10 +2,8 @@
 
 import pytest
 
-from opcode_cel import CelEngine
+from opcode_cel.program import compile_program
 from opcode_core import ErrorCode, OpcodeError, StepView
-
-ENGINE = CelEngine()
 
 SCOPE = {
     "steps": {
@@ -73,7 +71,7 @@ SCOPE = {
 )
 def test_evaluation(source, message):
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile(source).evaluate(SCOPE)
+        compile_program(source).evaluate(SCOPE)
     assert caught.value.code == ErrorCode.EXECUTION_ERROR
     assert caught.value.message == message
     assert caught.value.details == {"expression": source}
@@ -82,15 +80,15 @@ def test_evaluation(source, message):
 def test_a_text_is_not_repeated_in_messages():
     for source in ("inputs.s > 1", "inputs.s.x", "!inputs.s", "inputs.s + 1", "int(inputs.s)"):
         with pytest.raises(OpcodeError) as caught:
-            ENGINE.compile(source).evaluate(SCOPE)
+            compile_program(source).evaluate(SCOPE)
         assert "secret" not in caught.value.message
 
 
 def test_what_is_there_is_named_within_bounds():
     with pytest.raises(OpcodeError, match=r"it has: k00, .*k11, …$"):
-        ENGINE.compile("steps.wide.x").evaluate(SCOPE)
+        compile_program("steps.wide.x").evaluate(SCOPE)
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile(f"'{'x' * 5000}' + 1").evaluate(SCOPE)
+        compile_program(f"'{'x' * 5000}' + 1").evaluate(SCOPE)
     assert len(caught.value.message) < 200
     assert len(caught.value.details["expression"]) <= 500
 
@@ -188,7 +186,7 @@ def test_what_is_there_is_named_within_bounds():
 )
 def test_compilation(source, message):
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile(source)
+        compile_program(source)
     assert caught.value.code == ErrorCode.VALIDATION_ERROR
     assert message in caught.value.message
     assert "\n" not in caught.value.message
@@ -197,13 +195,13 @@ def test_compilation(source, message):
 
 def test_the_place_is_also_given_as_numbers():
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile("inputs.a &&\n  inputs.b = 2")
+        compile_program("inputs.a &&\n  inputs.b = 2")
     assert caught.value.details == {"line": 2, "column": 12}
 
 
 def test_long_sources_are_shown_around_the_place():
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile(" && ".join(["inputs.a"] * 200) + " = 1 && " + " && ".join(["inputs.a"] * 200))
+        compile_program(" && ".join(["inputs.a"] * 200) + " = 1 && " + " && ".join(["inputs.a"] * 200))
     assert "»= 1" in caught.value.message
     assert len(caught.value.message) < 200
 
@@ -226,4 +224,4 @@ def test_long_sources_are_shown_around_the_place():
     ],
 )
 def test_what_only_looks_wrong_compiles(source):
-    assert ENGINE.compile(source)
+    assert compile_program(source)

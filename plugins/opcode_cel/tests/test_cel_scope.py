@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from opcode_cel import CelEngine
+from opcode_cel.program import compile_program
 from opcode_core import OpcodeError, StepView
-
-ENGINE = CelEngine()
 
 
 class Lazy(Mapping):
@@ -34,7 +32,7 @@ class Lazy(Mapping):
 
 def both(source: str, scope: Mapping[str, Any]) -> Any:
     """By the direct path, where there is one, and by the interpreter."""
-    program = ENGINE.compile(source)
+    program = compile_program(source)
     result = program.evaluate(scope)
     assert program.interpret(scope) == result
     return result
@@ -72,8 +70,8 @@ def test_what_was_in_the_scope_is_given_as_it_is():
     scope = {"steps": {"fetch": StepView({"body": body}, "completed", None)}}
     assert both("steps.fetch.body", scope) is body
     assert both("steps.fetch.body.items", scope) is body["items"]
-    assert ENGINE.compile("[steps.fetch.body]").evaluate(scope)[0] is body
-    assert ENGINE.compile("default(steps.fetch.body, {})").evaluate(scope) is body
+    assert compile_program("[steps.fetch.body]").evaluate(scope)[0] is body
+    assert compile_program("default(steps.fetch.body, {})").evaluate(scope) is body
 
 
 def test_a_lazy_mapping_comes_out_as_plain_json():
@@ -125,7 +123,7 @@ def test_the_extra_keys_are_not_part_of_the_output():
 def test_a_step_that_did_not_run_is_asked_for_through_the_mapping(source):
     steps = Lazy(a=StepView(1, "completed", None))
     with pytest.raises(OpcodeError, match="steps has no 'gone'; it has: a"):
-        ENGINE.compile(source).evaluate({"steps": steps})
+        compile_program(source).evaluate({"steps": steps})
     assert "gone" in steps.touched, "the guard that asked has to be told apart from one that failed"
 
 
@@ -137,4 +135,4 @@ def test_data_of_any_type_for_expr_eval():
 
 def test_iter_is_absent_outside_loops():
     with pytest.raises(OpcodeError, match="there is no 'iter' here; it has: inputs"):
-        ENGINE.compile("iter.index == 0").evaluate({"inputs": {}})
+        compile_program("iter.index == 0").evaluate({"inputs": {}})

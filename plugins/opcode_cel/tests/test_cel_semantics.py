@@ -4,10 +4,8 @@ import math
 
 import pytest
 
-from opcode_cel import CelEngine
+from opcode_cel.program import compile_program
 from opcode_core import ErrorCode, OpcodeError, StepView
-
-ENGINE = CelEngine()
 
 SCOPE = {
     "steps": {
@@ -359,10 +357,10 @@ VALUES = [
 
 @pytest.mark.parametrize(("source", "value"), [case for case in VALUES if case[1] is not OpcodeError])
 def test_value(source, value):
-    result = ENGINE.compile(source).evaluate(SCOPE)
+    result = compile_program(source).evaluate(SCOPE)
     assert result == value
     assert type(result) is type(value), "plain JSON types, and 1 is not 1.0 is not true"
-    assert ENGINE.compile(source).interpret(SCOPE) == value
+    assert compile_program(source).interpret(SCOPE) == value
 
 
 ERRORS = [
@@ -481,7 +479,7 @@ ERRORS = [
 @pytest.mark.parametrize("source", ERRORS)
 def test_error(source):
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile(source).evaluate(SCOPE)
+        compile_program(source).evaluate(SCOPE)
     assert caught.value.code == ErrorCode.EXECUTION_ERROR
     assert caught.value.message
     assert "\n" not in caught.value.message
@@ -493,7 +491,7 @@ def test_the_tables_are_large_enough():
 
 
 def test_not_a_number_may_be_computed_with_but_not_given_out():
-    program = ENGINE.compile("inputs.x > 1.0 || inputs.x <= 1.0")
+    program = compile_program("inputs.x > 1.0 || inputs.x <= 1.0")
     assert program.evaluate({"inputs": {"x": math.nan}}) is False
     with pytest.raises(OpcodeError, match="nan, which JSON cannot hold"):
-        ENGINE.compile("inputs.x").evaluate({"inputs": {"x": math.nan}})
+        compile_program("inputs.x").evaluate({"inputs": {"x": math.nan}})

@@ -38,15 +38,15 @@ def test_importing_the_plugin_imports_no_parser():
 
 
 def test_the_same_source_gives_the_same_program():
-    assert ExprEngine().compile("cached > 1") is ExprEngine().compile("cached > 1")
-    assert ExprEngine().compile("cached > 1") is not ExprEngine().compile("cached > 2")
+    engine = ExprEngine()
+    assert engine.compile("cached > 1") is engine.compile("cached > 1")
+    assert engine.compile("cached > 1") is not engine.compile("cached > 2")
 
 
 def test_the_cache_is_bounded_in_entries_and_in_bytes():
-    from opcode_expr import engine
-
+    engine = ExprEngine()
     long = f"'{'x' * CACHED_SOURCE}'"
-    assert ExprEngine().compile(long) is not ExprEngine().compile(long)
+    assert engine.compile(long) is not engine.compile(long)
     assert engine._cached.cache_info().maxsize == 512
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from opcode_core import ErrorCode, OpcodeError, StepView
-from opcode_expr import ExprEngine, meter
+from opcode_expr.program import ExprProgram, compile_program
 
-ENGINE = ExprEngine()
 TEXT = "x" * 100_000
 SCOPE: dict[str, Any] = {
     "inputs": {
@@ -33,7 +32,7 @@ def ended(source: str) -> Any:
     """The value, or the OpcodeError, which came in time and says nothing of the inside."""
     began = time.thread_time()
     try:
-        return ENGINE.compile(source).evaluate(SCOPE)
+        return compile_program(source).evaluate(SCOPE)
     except OpcodeError as error:
         assert error.code in {ErrorCode.EXECUTION_ERROR, ErrorCode.VALIDATION_ERROR}
         assert 10 < len(error.message) <= 2000
@@ -54,7 +53,7 @@ def refused(source: str) -> str:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """A fifth of the time, so that all of these do not take minutes."""
-    monkeypatch.setattr(meter, "SECONDS", 0.2)
+    monkeypatch.setattr(ExprProgram.evaluate, "__defaults__", (0.2,))
 
 
 REACHING = [
@@ -208,7 +207,7 @@ def test_a_pattern_takes_time_in_proportion(pattern):
 def test_what_no_pattern_takes(text, pattern):
     began = time.thread_time()
     with pytest.raises(OpcodeError, match="this pattern takes at most|half a character") as caught:
-        ENGINE.compile(f"data matches '{pattern}'").evaluate({"data": text})
+        compile_program(f"data matches '{pattern}'").evaluate({"data": text})
     assert caught.value.code is ErrorCode.EXECUTION_ERROR
     assert time.thread_time() - began < SLACK
 

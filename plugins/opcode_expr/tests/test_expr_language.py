@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from opcode_core import ErrorCode, OpcodeError
-from opcode_expr import ExprEngine
-
-ENGINE = ExprEngine()
+from opcode_expr.program import compile_program
 
 DATA = {
     "user": {"Name": "Jane Doe", "age": 30, "group": None},
@@ -884,14 +882,14 @@ def written(value: Any) -> str:
 
 @pytest.mark.parametrize(("source", "expected"), flat(CASES))
 def test_what_an_expression_gives(source: str, expected: Any):
-    result = ENGINE.compile(source).evaluate({"data": DATA, "inputs": {}})
+    result = compile_program(source).evaluate({"data": DATA, "inputs": {}})
     assert written(result) == written(expected)
 
 
 @pytest.mark.parametrize(("source", "message"), flat(REFUSED))
 def test_what_is_no_sentence_of_the_language(source: str, message: str):
     with pytest.raises(OpcodeError) as caught:
-        ENGINE.compile(source)
+        compile_program(source)
     assert caught.value.code is ErrorCode.VALIDATION_ERROR
     assert message in caught.value.message
     assert {"line", "column"} <= caught.value.details.keys()
@@ -899,7 +897,7 @@ def test_what_is_no_sentence_of_the_language(source: str, message: str):
 
 @pytest.mark.parametrize(("source", "message"), flat(FAILED))
 def test_what_fails_when_it_is_evaluated(source: str, message: str):
-    program = ENGINE.compile(source)
+    program = compile_program(source)
     with pytest.raises(OpcodeError) as caught:
         program.evaluate({"data": DATA, "inputs": {}})
     assert caught.value.code is ErrorCode.EXECUTION_ERROR

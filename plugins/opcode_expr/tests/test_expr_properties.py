@@ -8,10 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opcode_core import OpcodeError
-from opcode_expr import ExprEngine
 from opcode_expr.conversions import float_text
-
-ENGINE = ExprEngine()
+from opcode_expr.program import compile_program
 
 PIECES = st.sampled_from(
     [
@@ -98,13 +96,13 @@ VALUES = st.recursive(
 
 
 def value(source: str, **data: Any) -> Any:
-    return ENGINE.compile(source).evaluate({"data": data})
+    return compile_program(source).evaluate({"data": data})
 
 
 def outcome(source: str) -> None:
     """Compile and evaluate; whatever is wrong is an OpcodeError, and what comes out is JSON."""
     try:
-        result = ENGINE.compile(source).evaluate({"data": {"a": 1, "items": [{"x": 1}, {"x": 2}]}})
+        result = compile_program(source).evaluate({"data": {"a": 1, "items": [{"x": 1}, {"x": 2}]}})
     except OpcodeError as error:
         assert error.message
         return

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from opcode_core import OpcodeError, StepView
-from opcode_expr import ExprEngine
-
-ENGINE = ExprEngine()
+from opcode_expr.program import compile_program
 
 
 class Lazy(Mapping):
@@ -33,7 +31,7 @@ class Lazy(Mapping):
 
 
 def value(source: str, **scope: Any) -> Any:
-    return ENGINE.compile(source).evaluate(scope)
+    return compile_program(source).evaluate(scope)
 
 
 def failure(source: str, **scope: Any) -> str:
@@ -110,11 +108,11 @@ def test_only_a_name_or_a_path_may_be_missing():
 def test_only_what_an_expression_names_is_looked_up():
     steps = Lazy(a=StepView({"ok": True, "n": 2}, "completed", None), b=...)
     scope = Lazy(steps=steps, inputs=..., workflow=..., context=..., data=...)
-    assert ENGINE.compile("steps.a.ok && steps.a.n > 1").evaluate(scope) is True
+    assert compile_program("steps.a.ok && steps.a.n > 1").evaluate(scope) is True
     assert set(steps.touched) == {"a"}
     assert set(scope.touched) == {"steps"}
-    assert ENGINE.compile("steps.a.ok || inputs.x || items").evaluate(scope) is True
-    assert ENGINE.compile("steps.a.ok ? 1 : inputs.x").evaluate(scope) == 1
+    assert compile_program("steps.a.ok || inputs.x || items").evaluate(scope) is True
+    assert compile_program("steps.a.ok ? 1 : inputs.x").evaluate(scope) == 1
 
 
 def test_what_was_in_the_scope_is_given_as_it_is():

@@ -138,7 +138,7 @@ def _evaluated(bench: Workbench, engine_name: str, source: str) -> Getter:
             details={"hint": f"pip install opcode-{engine_name}"},
         )
     program = engine.compile(source)
-    return lambda scope: program.evaluate(scope.names)
+    return lambda scope: scope.evaluate(program)
 
 
 def _wait(bench: Workbench, config: d.WaitConfig, path: str) -> WaitPlan:

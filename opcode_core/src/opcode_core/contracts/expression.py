@@ -11,8 +11,8 @@ class Program(Protocol):
         """The value over `scope`: `steps`, `inputs`, `workflow`, `context`, `iter`, and `data` in `expr.eval`.
 
         `scope` is lazy: read only what the expression touches. `scope["steps"]` maps ids to
-        `StepView`s. The result is JSON, or an awaitable of JSON; the engine named `cel` answers
-        at once, because guards and templates are evaluated on a step's path.
+        `StepView`s. The result is JSON, or an awaitable of JSON. Guards and templates are
+        evaluated on a step's path: what can be answered at once is answered without an awaitable.
 
         Raises:
             OpcodeError: EXECUTION_ERROR with a message that names what was wrong and where.

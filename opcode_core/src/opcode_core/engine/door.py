@@ -1,6 +1,7 @@
 """The door through which every step goes: the log is asked first, then guard, attempts, retries, `on_error`."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
@@ -16,6 +17,7 @@ from opcode_core.plan import Block, StepPlan
 from opcode_core.scope import Scope
 from opcode_core.state import COMPLETED, FAILED, PENDING, RETRYING, STEP_ENDED, SUSPENDED, StepState
 from opcode_core.stop import Stop
+from opcode_core.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -66,9 +68,21 @@ class Door:
             if state.status == FAILED and state.fallback is None:
                 raise StepFailed(OpcodeError.from_dict(state.error or {}))
             return
+        await self._left(step_id, self._passed(step, step_id, scope, state))
+
+    async def go_on(self, step: StepPlan, scope: Scope) -> None:
+        """Do a step that began in this moment; raises what `do` does."""
+        step_id = scope.prefix + step.id
+        await self._left(step_id, self._attempts(step, step_id, scope))
+
+    async def _passed(self, step: StepPlan, step_id: str, scope: Scope, state: StepState | None) -> None:
+        if await self._enter(step, step_id, scope, state):
+            await self._attempts(step, step_id, scope)
+
+    async def _left(self, step_id: str, work: Awaitable[None]) -> None:
+        """Do the work, and leave the step in order when it waits or is halted."""
         try:
-            if await self._enter(step, step_id, scope, state):
-                await self._attempts(step, step_id, scope)
+            await work
         except Parked:
             self.run.set_alarm()
             raise
@@ -88,7 +102,14 @@ class Door:
         if self.run.begins_nothing:
             raise self.run.parked()
         if state is None or state.status == PENDING:
-            return self.begin(step, step_id, scope)
+            try:
+                return self.begin(step, step_id, scope)
+            except Unfinished as unfinished:
+                scope = await unfinished.answered()
+            state = self.state.steps.get(step_id)
+            return (state is None or state.status not in STEP_ENDED) and await self._enter(
+                step, step_id, scope, state
+            )
         return await self._take_up(step, step_id, scope, state)
 
     async def _take_up(self, step: StepPlan, step_id: str, scope: Scope, state: StepState) -> bool:
@@ -141,7 +162,10 @@ class Door:
     async def _attempt(self, step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
         """Try once: None when the step ended, or somebody ended it meanwhile."""
         if step.at_once:
-            return steps.call_at_once(self.run, step, step_id, scope)
+            try:
+                return steps.call_at_once(self.run, step, step_id, scope)
+            except Unfinished as unfinished:
+                unfinished.drop()
         mine = self.state.steps[step_id]
         output, error = None, None
         try:
@@ -221,7 +245,12 @@ class Door:
         return error
 
     def begin(self, step: StepPlan, step_id: str, scope: Scope) -> bool:
-        """Ask the guard and start; False when the step is skipped."""
+        """Ask the guard and start; False when the step is skipped.
+
+        Raises:
+            StepFailed: as `failed` does.
+            Unfinished: the guard takes its time; nothing was done yet.
+        """
         try:
             if step.guard is not None and not self._guard(step.guard, step.guard_source, scope):
                 self.record(
@@ -240,7 +269,7 @@ class Door:
         names = scope.names
         names["steps"].missed = None
         try:
-            value = guard.evaluate(names)
+            value = scope.evaluate(guard)
         except OpcodeError as error:
             if names["steps"].missed is not None:
                 return False

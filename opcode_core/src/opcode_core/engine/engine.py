@@ -372,7 +372,7 @@ class Engine:
             payload["timeout"] = plan.timeout
         run_id = self.ids.new()
         if plan.definition.inputs:
-            defaults = default_inputs(plan, payload, run_id, agent_id, self.clock.now())
+            defaults = await default_inputs(plan, payload, run_id, agent_id, self.clock.now())
             payload["inputs"] = with_inputs(payload["inputs"], params or {}, defaults, plan.secret_inputs)
         run = Run(self, plan, RunState(run_id, agent_id=agent_id), definition=plan.source)
         run.record(e.WORKFLOW_STARTED, None, payload)

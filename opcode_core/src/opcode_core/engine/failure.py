@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from opcode_core.errors import ErrorCode, OpcodeError
+from opcode_core.unfinished import Unfinished
 
 
 class StepFailed(Exception):  # noqa: N818
@@ -55,7 +56,9 @@ def is_own(raised: BaseException) -> bool:
     if isinstance(raised, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is not None and not task.cancelling()
-    return isinstance(raised, Exception | SystemExit) and not isinstance(raised, Halted | LogFailed | Parked)
+    return isinstance(raised, Exception | SystemExit) and not isinstance(
+        raised, Halted | LogFailed | Parked | Unfinished
+    )
 
 
 def as_error(raised: BaseException, what: str) -> OpcodeError:

@@ -1,6 +1,7 @@
 """The outermost steps: each begins as soon as everything that it waits for has ended."""
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from opcode_core import events as e
@@ -10,9 +11,13 @@ from opcode_core.engine.failure import Halted, Parked, StepFailed, all_parked
 from opcode_core.plan import StepPlan
 from opcode_core.scope import Scope
 from opcode_core.state import FAILED, STEP_ENDED
+from opcode_core.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
+
+Work = Callable[[StepPlan, Scope], Awaitable[None]]
+"""How the door does a step."""
 
 
 class Outermost:
@@ -39,13 +44,14 @@ class Outermost:
             while ready or crew.tasks:
                 while ready and run.stop.reason is None:
                     index = ready.popleft()
-                    if self._done_already(index):
+                    work = self._left_of(index)
+                    if work is None:
                         self._release(index, waits, ready)
                         began += 1
                         if not began & 31:
                             await run.breathe()
                     else:
-                        crew.begin(self._do(index), f"step {plan.steps[index].id}")
+                        crew.begin(self._do(index, work), f"step {plan.steps[index].id}")
                 if run.stop.reason is not None:
                     ready.clear()
                 if crew.tasks:
@@ -65,20 +71,21 @@ class Outermost:
             del self.parked[index]
         return woken
 
-    def _done_already(self, index: int) -> bool:
-        """Whether a step has ended, by the log, at once, or by not being needed."""
+    def _left_of(self, index: int) -> Work | None:
+        """What there is to do for a step; None when it has ended, by the log, at once, or by not being needed."""
         step = self.plan.steps[index]
         state = self.run.state.steps.get(step.id)
         if state is not None:
-            return state.status in STEP_ENDED and (state.status != FAILED or state.fallback is not None)
+            ended = state.status in STEP_ENDED and (state.status != FAILED or state.fallback is not None)
+            return None if ended else self.door.do
         if index in self.plan.owners:
-            return self._is_spare(index)
-        return step.at_once and self._done_at_once(step, self.scope)
+            return None if self._is_spare(index) else self.door.do
+        return self._left_at_once(step) if step.at_once else self.door.do
 
-    async def _do(self, index: int) -> None:
+    async def _do(self, index: int, work: Work) -> None:
         """Do a step; its failure stops the run in the same moment."""
         try:
-            await self.door.do(self.plan.steps[index], self.scope)
+            await work(self.plan.steps[index], self.scope)
         except StepFailed as failed:
             self.run.fail(failed.error)
         except Halted:
@@ -103,21 +110,26 @@ class Outermost:
         self.run.record(e.STEP_SKIPPED, step_id, {"reason": "not needed as a fallback"})
         return True
 
-    def _done_at_once(self, step: StepPlan, scope: Scope) -> bool:
-        """Do an outermost step in place; False when it has to be tried again, which takes time."""
-        step_id = step.id
+    def _left_at_once(self, step: StepPlan) -> Work | None:
+        """Do an outermost step in place; what takes time, such as another attempt, is left."""
+        step_id, scope, door = step.id, self.scope, self.door
+        left = door.do
         if self.run.begins_nothing:
-            return False
+            return left
         try:
-            if not self.door.begin(step, step_id, scope):
-                return True
+            if not door.begin(step, step_id, scope):
+                return None
+            left = door.go_on
             error = steps.call_at_once(self.run, step, step_id, scope)
             if error is None:
-                return True
-            if self.door.may_retry(step, step_id, error, scope):
-                self.door.retrying(step, step_id, error)
-                return False
-            self.door.failed(step, step_id, error)
+                return None
+            if door.may_retry(step, step_id, error, scope):
+                door.retrying(step, step_id, error)
+                return door.do
+            door.failed(step, step_id, error)
+        except Unfinished as unfinished:
+            unfinished.drop()
+            return left
         except StepFailed as failed:
             self.run.fail(failed.error)
-        return True
+        return None

@@ -19,6 +19,7 @@ from opcode_core.plan import Plan
 from opcode_core.scope import Scope
 from opcode_core.state import ACTIVE, CANCELLED, COMPLETED, RUNNING, STEP_ENDED, SUSPENDED, RunState
 from opcode_core.stop import Stop
+from opcode_core.unfinished import finished
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine
@@ -185,7 +186,7 @@ class Run:
         try:
             self._interruptible = True
             await self._within_deadline()
-            self._make_output()
+            await self._make_output()
             await self._hooks()
         except Parked as parked:
             return None if self._is_ending() else parked
@@ -293,11 +294,11 @@ class Run:
             self.resumed()
             self.record(e.WORKFLOW_TIMED_OUT, None, {"timeout": self.plan.timeout})
 
-    def _make_output(self) -> None:
+    async def _make_output(self) -> None:
         """Before the hooks, because an output that cannot be made fails the run."""
         if self.failure is None and self._ending is None and not self.state.timed_out:
             try:
-                self._output = self._rendered_output()
+                self._output = await self._rendered_output()
             except OpcodeError as error:
                 self.fail(error)
 
@@ -362,9 +363,9 @@ class Run:
         error = OpcodeError(ErrorCode.CANCELLED, reason or "cancelled")
         self.record(e.WORKFLOW_CANCELLED, None, {"reason": reason, "error": error.to_dict()})
 
-    def _rendered_output(self) -> Any:
+    async def _rendered_output(self) -> Any:
         if self.plan.output is not None:
-            return self.plan.output.render(self.scope)
+            return await finished(self.plan.output.render, self.scope)
         done = self.state.steps
         return {
             step_id: done[step_id].output

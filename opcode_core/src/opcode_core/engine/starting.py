@@ -14,6 +14,7 @@ from opcode_core.schemas import Schema
 from opcode_core.scope import Scope
 from opcode_core.state import RunState
 from opcode_core.stop import Stop
+from opcode_core.unfinished import finished
 from opcode_core.validation import check_json
 
 _VERSION = re.compile("v?[0-9]{1,9}")
@@ -60,7 +61,7 @@ def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | Non
     return filled
 
 
-def default_inputs(
+async def default_inputs(
     plan: Plan, payload: dict[str, Any], run_id: str, agent_id: str, now: float
 ) -> dict[str, Any]:
     """The definition's inputs, with the templates in them rendered over what was given."""
@@ -68,7 +69,7 @@ def default_inputs(
         return dict(plan.inputs.render(Scope(RunState(run_id), Stop())))
     state = RunState(run_id, agent_id=agent_id)
     evolve(state, Event(run_id, 1, e.WORKFLOW_STARTED, None, payload, agent_id, now))
-    return dict(plan.inputs.render(Scope(state, Stop())))
+    return dict(await finished(plan.inputs.render, Scope(state, Stop())))
 
 
 def with_inputs(

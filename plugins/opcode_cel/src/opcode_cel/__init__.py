@@ -1,5 +1,17 @@
 """CEL for OPCODE."""
 
-from opcode_cel.engine import CelEngine
+# What only lists the plugins does not pay for what evaluates.
 
-__all__ = ["CelEngine"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from opcode_cel.engine import CelEngine as CelEngine
+
+__all__ = ["CelEngine"]  # noqa: F822, RUF100
+
+
+def __getattr__(name: str) -> object:
+    if name != "CelEngine":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from opcode_cel.engine import CelEngine
+
+    return CelEngine

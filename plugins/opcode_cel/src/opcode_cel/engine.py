@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from opcode_core import ErrorCode, OpcodeError, Program
+from opcode_core import ErrorCode, OpcodeError, Overtime, Program, Timed
 
 MAX_SOURCE = 64 * 1024
 """Bytes of one expression."""
@@ -16,6 +16,10 @@ class CelEngine:
 
     name = "cel"
 
+    def __init__(self) -> None:
+        self._overtime = Overtime(self.name, "opcode_cel.overtime:evaluate")
+        self._cached = lru_cache(maxsize=1024)(self._compiled)
+
     def compile(self, source: str) -> Program:
         """Parse and check `source`.
 
@@ -23,22 +27,20 @@ class CelEngine:
             OpcodeError: VALIDATION_ERROR; `details` hold `line` and `column` where they are known.
         """
         if len(source) <= CACHED_SOURCE:
-            return _cached(source)
+            return self._cached(source)
         if len(source.encode(errors="replace")) > MAX_SOURCE:
             raise OpcodeError(
                 ErrorCode.VALIDATION_ERROR,
                 f"an expression has at most {MAX_SOURCE // 1024} KiB, and this one has {len(source):,} characters",
             )
-        return _compiled(source)
+        return self._compiled(source)
 
+    def close(self) -> None:
+        """End the processes of long evaluations; a later one starts new ones."""
+        self._overtime.close()
 
-@lru_cache(maxsize=1024)
-def _cached(source: str) -> Program:
-    return _compiled(source)
+    def _compiled(self, source: str) -> Timed:
+        # celpy takes most of a second to import: not before there is something to compile.
+        from opcode_cel.program import compile_program
 
-
-def _compiled(source: str) -> Program:
-    # celpy takes most of a second to import: not before there is something to compile.
-    from opcode_cel.program import compile_program
-
-    return compile_program(source)
+        return Timed(compile_program(source), self._overtime)

@@ -29,7 +29,8 @@ class Runner(celpy.InterpretedRunner):
 
         Raises:
             EvalError: nothing absorbed it.
-            LimitError: it took too long or made too much.
+            LimitError: it made too much.
+            TimeUp: it took too long.
         """
         return Interpreter(self.source, context, meter or Meter()).visit(self.source.tree)
 

@@ -9,11 +9,11 @@ from opcode_cel.checks import check
 from opcode_cel.closures import Closure
 from opcode_cel.faults import EvalError, LimitError, shortened
 from opcode_cel.interpreter import Runner
-from opcode_cel.meter import Meter
+from opcode_cel.meter import SECONDS, Meter
 from opcode_cel.plain import DOUBTS, plain
 from opcode_cel.results import to_json
 from opcode_cel.syntax import parse
-from opcode_core import ErrorCode, OpcodeError
+from opcode_core import ErrorCode, OpcodeError, TimeUp
 
 # celpy logs an error for what is an ordinary answer here.
 logging.getLogger("celpy").setLevel(logging.CRITICAL + 1)
@@ -31,24 +31,27 @@ class CelProgram:
     runner: Runner
     direct: Closure | None
 
-    def evaluate(self, scope: Mapping[str, Any]) -> Any:
+    def evaluate(self, scope: Mapping[str, Any], seconds: float = SECONDS) -> Any:
         """The value over `scope`, as JSON.
 
         Raises:
             OpcodeError: EXECUTION_ERROR.
+            TimeUp: it takes more than `seconds` of processor time.
         """
         if self.direct is not None:
             try:
                 return self.direct(scope)
             except DOUBTS:
                 pass
-        return self.interpret(scope)
+        return self.interpret(scope, seconds)
 
-    def interpret(self, scope: Mapping[str, Any]) -> Any:
+    def interpret(self, scope: Mapping[str, Any], seconds: float = SECONDS) -> Any:
         """The same by the interpreter alone."""
-        meter = Meter()
+        meter = Meter(seconds)
         try:
             return to_json(self.runner.evaluate(scope, meter), meter)
+        except TimeUp:
+            raise TimeUp(seconds, shortened(self.source, 500)) from None
         except (EvalError, LimitError) as error:
             message = str(error)
         except RecursionError:

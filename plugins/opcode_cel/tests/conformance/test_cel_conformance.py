@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from opcode_cel import CelEngine
-from opcode_core import ErrorCode, OpcodeError
+from opcode_cel.program import compile_program
+from opcode_core import ErrorCode, OpcodeError, Overtime
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[3] / "docs" / "cel.md"
-ENGINE = CelEngine()
 SECTIONS = sorted(path.stem for path in HERE.glob("*.cases") if path.stem != "deviations")
 CODES = {"error": ErrorCode.EXECUTION_ERROR, "invalid": ErrorCode.VALIDATION_ERROR}
 
@@ -57,7 +56,7 @@ def fault(case: Case, expected: str) -> str | None:
     outcome, _, part = expected.partition(": ")
     wanted = CODES.get(outcome)
     try:
-        value = ENGINE.compile(case.expression).evaluate(case.scope)
+        value = compile_program(case.expression).evaluate(case.scope)
     except OpcodeError as error:
         if error.code == wanted and part in error.message:
             return None
@@ -101,10 +100,26 @@ def test_the_suite_is_large_and_says_nothing_twice():
 def test_the_interpreter_says_the_same_as_the_direct_path(section):
     for case in cases(section):
         try:
-            program = ENGINE.compile(case.expression)
+            program = compile_program(case.expression)
         except OpcodeError:
             continue
         assert answer(program.evaluate, case.scope) == answer(program.interpret, case.scope), case.expression
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+async def test_a_guarded_process_says_the_same(section):
+    overtime = Overtime("cel", "opcode_cel.overtime:evaluate")
+    for case in cases(section):
+        try:
+            expected = answer(compile_program(case.expression).evaluate, case.scope)
+        except OpcodeError:
+            continue
+        try:
+            given = repr(await overtime.evaluate(case.expression, case.scope))
+        except OpcodeError as error:
+            given = error.message
+        assert given == expected, case.expression
+    overtime.close()
 
 
 def answer(evaluate: Any, scope: dict[str, Any]) -> Any:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opcode_core import ErrorCode, OpcodeError
+from opcode_core import ErrorCode, OpcodeError, TimeUp
 from opcode_expr.compiler import Compiler
 from opcode_expr.environment import Environment
 from opcode_expr.faults import EvalError, LimitError, shortened
 from opcode_expr.frame import Closure, Frame
-from opcode_expr.meter import Meter
+from opcode_expr.meter import SECONDS, Meter
 from opcode_expr.results import to_json
 from opcode_expr.syntax import parse
 
@@ -28,15 +28,18 @@ class ExprProgram:
     body: Closure
     slots: int
 
-    def evaluate(self, scope: Mapping[str, Any]) -> Any:
+    def evaluate(self, scope: Mapping[str, Any], seconds: float = SECONDS) -> Any:
         """The value over `scope`, as JSON.
 
         Raises:
             OpcodeError: EXECUTION_ERROR.
+            TimeUp: it takes more than `seconds` of processor time.
         """
-        meter = Meter()
+        meter = Meter(seconds)
         try:
             return to_json(self.body(Frame(Environment(scope), meter, self.slots)), meter)
+        except TimeUp:
+            raise TimeUp(seconds, shortened(self.source, 500)) from None
         except (EvalError, LimitError) as error:
             message = str(error)
         except RecursionError:

@@ -17,6 +17,7 @@ from opcode_core.plan import StepPlan
 from opcode_core.redaction import hiding, redact
 from opcode_core.scope import Scope
 from opcode_core.state import STEP_ENDED
+from opcode_core.unfinished import finished
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -28,7 +29,11 @@ MOST_IN_PLACE = 128 * 1024
 
 
 def call_at_once(run: "Run", step: StepPlan, step_id: str, scope: Scope) -> OpcodeError | None:
-    """Do a step whose action returns at once: None when it completed, else what went wrong."""
+    """Do a step whose action returns at once: None when it completed, else what went wrong.
+
+    Raises:
+        Unfinished: its params take their time; nothing was done yet.
+    """
     action = step.action
     assert action is not None
     breakers = run.engine.breakers
@@ -95,7 +100,7 @@ async def _discreetly(run: "Run", step: StepPlan, step_id: str, scope: Scope, ac
 
 
 async def _called(run: "Run", step: StepPlan, step_id: str, scope: Scope, action: Action) -> Any:
-    params = step.params.render(scope)
+    params = await finished(step.params.render, scope)
     if step.check is not None and not step.check.accepts(params):
         raise _bad_params(step, params)
     output = await _call(run, step, step_id, scope, action, params)

@@ -8,6 +8,7 @@ from opcode_core.codec import dumps
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import ConditionPlan, StepPlan
 from opcode_core.scope import Scope
+from opcode_core.unfinished import finished
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -19,7 +20,7 @@ async def run_condition(run: "Run", step: StepPlan, step_id: str, scope: Scope) 
     assert isinstance(flow, ConditionPlan)
     choice = run.state.steps[step_id].choice
     if choice is None:
-        value = flow.expression.evaluate(scope.names)
+        value = await finished(lambda here: here.evaluate(flow.expression), scope)
         name = _branch_name(value, flow.source)
         block = flow.branches.get(name) or flow.default
         choice = {

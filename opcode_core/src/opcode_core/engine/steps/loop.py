@@ -1,6 +1,5 @@
 """The loop step: a body, again and again."""
 
-import inspect
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from opcode_core.plan import LoopPlan, StepPlan
 from opcode_core.scope import Scope
 from opcode_core.state import StepState
 from opcode_core.stop import Stop
+from opcode_core.unfinished import finished
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -68,9 +68,7 @@ class _Loop:
 
     async def over(self) -> list[Any]:
         assert self.flow.over is not None
-        items = self.flow.over(self.scope)
-        if inspect.isawaitable(items):
-            items = await items
+        items = await finished(self.flow.over, self.scope)
         if not isinstance(items, list):
             raise OpcodeError(
                 ErrorCode.EXECUTION_ERROR,
@@ -105,23 +103,24 @@ class _Loop:
         index = len(self.state.results or ())
         scope = self.inside(index - 1) if index else self.scope
         while index < (self.flow.max_iter or 0):
-            if self.state.begun <= index and not self.goes_on(scope, index):
+            if self.state.begun <= index and not await self.goes_on(scope, index):
                 return
             await self.iterate(index, None, self.scope)
             scope = self.inside(index)
             index += 1
 
-    def goes_on(self, scope: Scope, index: int) -> bool:
+    async def goes_on(self, scope: Scope, index: int) -> bool:
         """Whether there is an iteration `index`, seen from the one before it."""
         if self.flow.mode == "while":
-            return self.holds(scope, index)
-        return index == 0 or not self.holds(scope, index - 1)
+            return await self.holds(scope, index)
+        return index == 0 or not await self.holds(scope, index - 1)
 
-    def holds(self, scope: Scope, index: int) -> bool:
+    async def holds(self, scope: Scope, index: int) -> bool:
         """The condition, seen from the latest iteration; before the first one from outside."""
-        assert self.flow.condition is not None
+        condition = self.flow.condition
+        assert condition is not None
         names = {**scope.names, "iter": {"index": index, "item": None}}
-        value = self.flow.condition.evaluate(names)
+        value = await finished(lambda here: here.evaluate(condition, names), scope)
         if not isinstance(value, bool):
             raise OpcodeError(
                 ErrorCode.EXECUTION_ERROR,

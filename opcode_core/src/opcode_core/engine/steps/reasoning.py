@@ -1,6 +1,5 @@
 """The reasoning step: a decision that is handed to an agent or a person."""
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from opcode_core import events as e
@@ -10,6 +9,7 @@ from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.plan import ReasoningPlan, StepPlan
 from opcode_core.scope import Scope
 from opcode_core.state import SUSPENDED
+from opcode_core.unfinished import finished
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
@@ -42,21 +42,14 @@ async def _question(run: "Run", flow: ReasoningPlan, scope: Scope) -> dict[str, 
     now = run.engine.clock.now()
     return {
         "decision_id": run.engine.ids.new(),
-        "prompt": flow.prompt.render(scope),
-        "data": {name: await _injected(get, scope) for name, get in flow.data.items()},
+        "prompt": await finished(flow.prompt.render, scope),
+        "data": {name: loads(dumps(await finished(get, scope))) for name, get in flow.data.items()},
         "options": [dict(option) for option in flow.options],
         "response_schema": flow.response_schema,
         "target_agent": flow.target_agent,
         "timeout_at": None if flow.timeout is None else now + flow.timeout,
         "fallback": flow.fallback,
     }
-
-
-async def _injected(get: Any, scope: Scope) -> Any:
-    value = get(scope)
-    if inspect.isawaitable(value):
-        value = await value
-    return loads(dumps(value))
 
 
 def _time_is_over(run: "Run", step_id: str, decision: Decision) -> None:
