@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from opcode_core import Engine, action, hookimpl
+from opcode_core.compiler import make_plan
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
 
@@ -100,7 +101,7 @@ def loop(iterations: int) -> dict[str, Any]:
 
 def workflow_case(name: str, repeat: int, ready: Engine, definition: dict[str, Any]) -> Case:
     """One run of a workflow from start to stored end."""
-    plan = ready.plan(definition)
+    plan = make_plan(definition, ready.registry)
 
     async def once() -> float:
         began = time.perf_counter()

@@ -39,7 +39,7 @@ def many_callers(durability: str) -> Case:
 
     async def once() -> float:
         async with storage_at(durability) as storage, Engine(storage, bench_plugins()) as ready:
-            plan = ready.plan(parallel(10))
+            plan = await ready.plan(parallel(10))
 
             async def caller() -> None:
                 for _ in range(20):
@@ -125,7 +125,7 @@ def crashed_runs() -> Case:
 
 
 async def _leave_crashed(storage: Storage) -> None:
-    plan = Engine(storage, bench_plugins()).plan(chain(3))
+    plan = await Engine(storage, bench_plugins()).plan(chain(3))
     for first in range(0, CRASHED, 500):
         commits = []
         for number in range(first, first + 500):
@@ -151,7 +151,7 @@ def waiting_runs() -> Case:
 
     async def once() -> float:
         async with storage_at("normal") as storage, Engine(storage, bench_plugins(), linger=0) as ready:
-            plan = ready.plan({"steps": [{"id": "w", "type": "wait", "config": {"signal": "go"}}]})
+            plan = await ready.plan({"steps": [{"id": "w", "type": "wait", "config": {"signal": "go"}}]})
             await ready.run(plan)
             gc.collect()
             tracemalloc.start()

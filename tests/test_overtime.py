@@ -245,7 +245,7 @@ HOSTILE = [
 
 async def test_the_others_keep_their_pace(engine):
     innocent = {"steps": [step("a", "${{ inputs.n + 1 }}", condition="inputs.n > 0"), step("b", "b")]}
-    plan = engine.plan(innocent)
+    plan = await engine.plan(innocent)
     numbers = {"n": list(range(3000))}
     assert (await engine.run(plan, {"n": 1})).status == "completed"
     await engine.run(HOSTILE[-1], {"n": [1]})  # what is imported once has been
@@ -312,3 +312,14 @@ def test_only_what_an_expression_may_touch_is_sent(source, steps, names):
     assert {name for name, value in sent.items() if value and name != "steps"} == names
     there = unpacked(sent)["steps"]
     assert {name: there[name].status for name in there} == {name: view.status for name, view in STEPS.items()}
+
+
+async def test_a_large_definition_is_compiled_while_others_go_on(engine):
+    large = {"steps": [step(f"s{i}", f"${{{{ [{i}{', 1' * 40}] }}}}") for i in range(300)]}
+    defined = asyncio.create_task(engine.define("large", large))
+    laps = 0
+    while not defined.done():
+        await asyncio.sleep(0.001)
+        laps += 1
+    assert (await defined)[0].version == 1
+    assert laps > 5, "on the loop there would be one"

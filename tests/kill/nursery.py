@@ -75,7 +75,7 @@ def warm_up(folder: str) -> None:
     async def once() -> None:
         async with engine_for(Life(folder), PluginManager(), Fate("")) as engine:
             for definition in (*TEMPLATES.values(), *(story.definition for story in ALL.values())):
-                engine.plan(definition)
+                await engine.plan(definition)
 
     asyncio.run(once())
 

@@ -136,6 +136,6 @@ async def test_a_definition_is_checked_against_their_schemas(node: str, folder: 
     async with engine(everything(node)) as made:
         assert (await made.run({"steps": [step("a", "all.echo", message="x")]})).status == "completed"
         with pytest.raises(Exception, match=r"steps\[0\]\.params: 'b' is missing"):
-            made.plan({"steps": [step("a", "all.get-sum", a=1)]})
+            await made.plan({"steps": [step("a", "all.get-sum", a=1)]})
         with pytest.raises(Exception, match="did you mean 'all.echo'"):
-            made.plan({"steps": [step("a", "all.ecko", message="x")]})
+            await made.plan({"steps": [step("a", "all.ecko", message="x")]})

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import sys
 import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -21,9 +23,9 @@ from sim_settings import settings_of
 from sim_storage import READING, SLOWEST, Faults
 
 import opcode_cel.plugin
-from opcode_core import Engine, OpcodeError, dumps, loads
+from opcode_core import Engine, OpcodeError, dumps, loads, overtime
 from opcode_core.contracts.storage import Commit
-from opcode_core.engine import deadline, watch
+from opcode_core.engine import deadline, plans, watch
 from opcode_core.engine import log as log_of_run
 from opcode_core.memory import MemoryStorage
 from opcode_core.plan import Plan
@@ -134,7 +136,8 @@ class History:
     @contextmanager
     def stage(self) -> Iterator[None]:
         """The few things outside the engine's arguments that a history needs to be its own."""
-        before = watch.is_dead, log_of_run.LONG, log_of_run.VERY_LONG
+        before = watch.is_dead, log_of_run.LONG, log_of_run.VERY_LONG, plans.SMALL, overtime.IN_PLACE
+        plans.SMALL, overtime.IN_PLACE = sys.maxsize, math.inf  # no threads and processes in simulated time
         watch.is_dead = self.machines.is_dead
         log_of_run.LONG = self.settings["snapshots"]
         log_of_run.VERY_LONG = self.settings["snapshots"] * 4
@@ -146,7 +149,7 @@ class History:
         try:
             yield
         finally:
-            watch.is_dead, log_of_run.LONG, log_of_run.VERY_LONG = before
+            watch.is_dead, log_of_run.LONG, log_of_run.VERY_LONG, plans.SMALL, overtime.IN_PLACE = before
             log.propagate, log.handlers = set_up[0], set_up[2]
             log.setLevel(set_up[1])
             deadline._left_behind.clear()
@@ -158,19 +161,21 @@ class History:
         writer = Engine(self.database, PLUGINS, clock=self.clock, ids=self.ids)
         random, children = self.chance_of("author"), ()
         for name in ("child-0", "child-1"):
-            plan = self.written(writer, Author(random, children), random.choice((1, 2, 3)))
+            plan = await self.written(writer, Author(random, children), random.choice((1, 2, 3)))
             await writer.define(name, plan.source)
             children = (*children, name)
         for _ in range(self.settings["runs"]):
             size = random.randint(1, self.settings["size"])
-            self.plans.append(self.written(writer, Author(random, children, self.settings["poison"]), size))
+            self.plans.append(
+                await self.written(writer, Author(random, children, self.settings["poison"]), size)
+            )
 
-    def written(self, engine: Engine, author: Author, size: int) -> Plan:
+    async def written(self, engine: Engine, author: Author, size: int) -> Plan:
         """A workflow that is valid; most are at the first try."""
         while True:
             definition = author.workflow(size)
             try:
-                plan = engine.plan(definition)
+                plan = await engine.plan(definition)
             except OpcodeError:
                 continue
             for step in _steps(definition):

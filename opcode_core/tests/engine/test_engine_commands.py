@@ -6,7 +6,7 @@ import pytest
 from engine_workbench import echo, flow, gate, step, workflow
 
 from opcode_core import Engine, OpcodeError, hookimpl
-from opcode_core.engine import engine as engine_module
+from opcode_core.engine import plans
 from opcode_core.engine.clock import RandomIds, SystemClock
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
@@ -114,12 +114,12 @@ async def test_params_are_checked_against_the_schema_with_every_issue(bench):
 
 
 async def test_plans_of_templates_are_made_once_and_not_kept_for_ever(bench, monkeypatch):
-    monkeypatch.setattr(engine_module, "PLANS_KEPT", 2)
+    monkeypatch.setattr(plans, "KEPT", 2)
     for name in "abc":
         await bench.engine.define(name, workflow(echo(name)))
     for name in "aabcab":
         assert (await bench.run(name)).output == {name: name}
-    assert len(bench.engine._plans) == 2
+    assert len(bench.engine._plans._kept) == 2
 
 
 # ---- runs ------------------------------------------------------------------------------------
@@ -142,12 +142,12 @@ async def test_a_definition_may_be_json_text(bench, as_text):
     from opcode_core import dumps
 
     text = dumps(workflow(echo("a")))
-    plan = bench.engine.plan(text.decode() if as_text is str else text)
+    plan = await bench.engine.plan(text.decode() if as_text is str else text)
     assert (await bench.run(plan)).output == {"a": "a"}
 
 
 async def test_a_plan_serves_many_runs_at_once(bench):
-    plan = bench.engine.plan(workflow(step("a", "t.aecho", {"value": "${{inputs.n}}"})))
+    plan = await bench.engine.plan(workflow(step("a", "t.aecho", {"value": "${{inputs.n}}"})))
     states = await asyncio.gather(*(bench.run(plan, {"n": n}) for n in range(50)))
     assert [state.output["a"] for state in states] == list(range(50))
 

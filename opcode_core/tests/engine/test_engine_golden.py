@@ -41,7 +41,7 @@ async def test_it_is_finished_from_any_place(make_bench, path):
     for run_id in told["logs"]:
         events = log_of(told, run_id)
         source = told["definition"] if run_id == told["run"] else told["child"]
-        plan = first.engine.plan(source)
+        plan = await first.engine.plan(source)
         assert events[0].payload["definition"] == plan.hash, "a definition must keep its hash"
         state = fold(run_id, events)
         await first.storage.commit([Commit(record_of(state), events, plan.source)])

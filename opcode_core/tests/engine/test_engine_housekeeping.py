@@ -286,7 +286,7 @@ async def test_messages_that_nobody_took(bench):
 async def test_a_run_whose_actions_are_not_installed(bench):
     run_id = await run_id_of(bench, PAID, echo("a", after="paid"))
     del bench.engine.registry.actions["t.echo"]
-    bench.engine._plans.clear()
+    bench.engine._plans.forget()
     what, remedy = await only_finding(bench)
     assert what.startswith("it cannot go on here: ")
     assert "t.echo" in what

@@ -117,7 +117,7 @@ def test_a_workflow_does_what_the_model_does(run_example, definition):
         bench.lab.calls.clear()
         bench.engine.driven.clear()
         try:
-            plan = bench.engine.plan(definition)
+            plan = await bench.engine.plan(definition)
         except OpcodeError as error:
             assume(error.code != "CYCLE_DETECTED")  # fallbacks can make one, with each other's dependents
             raise

@@ -71,7 +71,7 @@ async def test_twice_as_many_take_twice_as_much(bench, shape):
     for name in ("t.aflaky", "t.flaky"):
         bench.engine._breaker_policies[name] = type(bench.engine.breaker(name).policy)(failures=10**9)
     bench.engine.breakers.clear()
-    plans = [bench.engine.plan(SHAPES[shape](count)) for count in (150, 300, 600)]
+    plans = [await bench.engine.plan(SHAPES[shape](count)) for count in (150, 300, 600)]
     await bench.run(plans[0])  # what is made only once is made
     few, more, many = [await calls(bench.run(plan)) for plan in plans]
     assert (many - more) / (
@@ -94,7 +94,7 @@ async def test_two_thousand_branches_a_few_at_once(bench):
 
 
 async def test_two_thousand_runs_at_once(bench):
-    plan = bench.engine.plan(workflow(aecho("a"), echo("b", after="a")))
+    plan = await bench.engine.plan(workflow(aecho("a"), echo("b", after="a")))
     states = await asyncio.gather(*(bench.run(plan) for _ in range(2000)))
     assert {state.status for state in states} == {"completed"}
     assert bench.engine.runs.live == {}
@@ -126,7 +126,7 @@ async def test_a_hundred_thousand_iterations_keep_their_results_and_little_else(
 async def test_an_iteration_leaves_a_few_words_of_memory_behind(make_bench):
     bench = await make_bench(Forgetful())
     bench.broken |= {"run-1", "run-2"}
-    plan = bench.engine.plan(TWO_STEPS_EACH)
+    plan = await bench.engine.plan(TWO_STEPS_EACH)
     peaks = []
     for count in (3_000, 13_000):
         tracemalloc.start()

@@ -90,7 +90,9 @@ async def test_an_action_that_changes_its_params_changes_nobody_elses(bench):
 
 
 async def test_an_action_that_changes_constant_params_changes_no_other_run(bench):
-    plan = bench.engine.plan(workflow(step("m", "t.mutate", {"value": {"list": [1], "inner": {"old": 2}}})))
+    plan = await bench.engine.plan(
+        workflow(step("m", "t.mutate", {"value": {"list": [1], "inner": {"old": 2}}}))
+    )
     first, second = await bench.run(plan), await bench.run(plan)
     assert first.output == second.output == {"m": {"list": [1, "mutated"], "inner": {}, "new": 2}}
 
@@ -211,7 +213,7 @@ async def test_the_context_starts_as_defined_and_can_be_changed(bench):
 
 
 async def test_a_runs_context_does_not_leak_into_the_next(bench):
-    plan = bench.engine.plan(
+    plan = await bench.engine.plan(
         workflow(step("r", "t.remember", {"data": {"n": 2}}), context={"n": 1, "list": []})
     )
     await bench.run(plan)

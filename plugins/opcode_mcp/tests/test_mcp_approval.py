@@ -49,7 +49,7 @@ async def test_a_changed_tool_waits_until_it_is_approved(changing, what):
 
 async def test_a_new_tool_waits_too_and_can_be_named_in_definitions(changing):
     await change(changing, [*changing.tools, tool("echo", "New.")])
-    plan = changing.engine.plan({"steps": [{"id": "a", "action": "t.echo", "params": {"text": "x"}}]})
+    plan = await changing.engine.plan({"steps": [{"id": "a", "action": "t.echo", "params": {"text": "x"}}]})
     state = await changing.engine.run(plan)
     assert state.error["code"] == "ACTION_UNAVAILABLE"
     assert "the tool is new" in state.error["message"]
@@ -109,7 +109,7 @@ async def test_removing_a_server_stops_it_and_its_runs_still_have_an_end(changin
     state = await changing.engine.run("uses")
     assert (state.status, state.error["code"]) == ("failed", "ACTION_UNAVAILABLE")
     with pytest.raises(InvalidDefinition, match=r"unknown action 't\.say'"):
-        changing.engine.plan({"steps": [{"id": "a", "action": "t.say", "params": {"text": "x"}}]})
+        await changing.engine.plan({"steps": [{"id": "a", "action": "t.say", "params": {"text": "x"}}]})
     assert await changing.source.overview(changing.storage) == []
     assert not (await changing.storage.items("tools.pins")).items
     with pytest.raises(OpcodeError, match="there is no tool server 't'"):

@@ -97,7 +97,7 @@ async def test_a_definition_is_checked_against_the_tools(tools):
         ("t.ecko", {}, "did you mean 't.echo'?"),
     ):
         with pytest.raises(InvalidDefinition, match=words.replace("?", r"\?")):
-            tools.engine.plan({"steps": [{"id": "a", "action": action, "params": params}]})
+            await tools.engine.plan({"steps": [{"id": "a", "action": action, "params": params}]})
 
 
 async def test_params_that_only_the_run_knows_are_checked_before_the_call(tools):

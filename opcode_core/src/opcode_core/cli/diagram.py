@@ -86,7 +86,7 @@ async def _find(what: str) -> tuple[str, Plan, RunState | None]:
     async with engine() as ready:
         template = await ready.storage.template(what)
         if template is not None:
-            return f"{template.name} v{template.version}", ready.plan(template.definition), None
+            return f"{template.name} v{template.version}", await ready.plan(template.definition), None
         try:
             record = await ready.find(what)
         except OpcodeError as error:

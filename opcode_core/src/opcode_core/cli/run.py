@@ -109,11 +109,11 @@ async def _run(
     async with driving(url) as ready:
         if source is None:
             template = await ready.template(workflow, options["version"])
-            title, plan = f"{template.name} v{template.version}", ready.plan(template.definition)
+            title, plan = f"{template.name} v{template.version}", await ready.plan(template.definition)
             what: Plan | str = workflow
         else:
             title = "(standard input)" if workflow == "-" else workflow
-            what = plan = ready.plan(source)
+            what = plan = await ready.plan(source)
             options["name"] = title
         say_warnings(plan.warnings)
         with interrupts() as first:

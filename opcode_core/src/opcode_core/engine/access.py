@@ -1,5 +1,6 @@
 """What an action may ask of the engine, for the run that it works for."""
 
+import asyncio
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from opcode_core.scope import Scope
 
 if TYPE_CHECKING:
     from opcode_core.engine.run import Run
+
+LONG_EXPRESSION = 2 * 1024
+"""Characters of an expression that is compiled in a thread."""
 
 
 def hidden_from(run: "Run", scope: Scope) -> Collection[str]:
@@ -119,7 +123,9 @@ class Access:
         Raises:
             OpcodeError: VALIDATION_ERROR for an unknown engine or an expression that cannot be read.
         """
-        program = self._run.engine.languages.program(engine, expression)
+        find = self._run.engine.languages.program
+        long = len(expression) > LONG_EXPRESSION  # compiling it takes so long that others would wait
+        program = await asyncio.to_thread(find, engine, expression) if long else find(engine, expression)
         value = program.evaluate({**self._scope.names, "data": data})
         return await value if inspect.isawaitable(value) else value
 

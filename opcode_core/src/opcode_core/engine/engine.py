@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Literal
 
 from opcode_core import events as e
-from opcode_core.compiler import make_plan
 from opcode_core.contracts.action import ActionContext
 from opcode_core.contracts.clock import Clock, Ids
 from opcode_core.contracts.runner import Runner
@@ -34,7 +33,7 @@ from opcode_core.engine.hub import Hub
 from opcode_core.engine.journal import Journal
 from opcode_core.engine.languages import Languages
 from opcode_core.engine.owner import this_process
-from opcode_core.engine.remembered import Remembered
+from opcode_core.engine.plans import Definition, Plans
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
 from opcode_core.engine.runs import Runs, not_found, shutting_down
@@ -59,7 +58,6 @@ from opcode_core.suggestions import did_you_mean
 
 LOCAL_AGENT = "local"
 """Whom a run belongs to when nobody says."""
-PLANS_KEPT = 256
 
 Notifier = Callable[[str, str, Any], Awaitable[bool]]
 
@@ -125,7 +123,7 @@ class Engine:
         self.watch = Watch(self)
         self._breaker_policies = dict(breaker_policies or {})
         self._background: list[asyncio.Task[None]] = []
-        self._plans: dict[str, Plan] = {}
+        self._plans = Plans(self.registry)
         self._services: list[Any] = []
 
     # ---- life ---------------------------------------------------------------------------------
@@ -161,8 +159,8 @@ class Engine:
             providers = await source.recall(self.storage)
             self.registry.replace_providers(source, providers)
             for provider in providers:
-                provider.on_change(self._plans.clear)
-        self._plans.clear()
+                provider.on_change(self._plans.forget)
+        self._plans.forget()
 
     async def _start_services(self) -> None:
         for service in self.plugins.services(self):
@@ -199,18 +197,18 @@ class Engine:
 
     # ---- templates ----------------------------------------------------------------------------
 
-    def plan(self, definition: str | bytes | Mapping[str, Any]) -> Plan:
+    async def plan(self, definition: Definition) -> Plan:
         """Check and compile a definition; it can be given to `start` any number of times.
 
         Raises:
             InvalidDefinition: with every issue.
         """
-        return make_plan(definition, self.registry)
+        return await self._plans.of(definition)
 
     async def define(
         self,
         name: str,
-        definition: str | bytes | Mapping[str, Any],
+        definition: Definition,
         *,
         agent_id: str = LOCAL_AGENT,
         description: str = "",
@@ -226,7 +224,7 @@ class Engine:
         check_name(name)
         check_schemas(input_schema=input_schema, output_schema=output_schema)
         warnings = check_triggers(self.registry, triggers or {})
-        plan = self.plan(definition)
+        plan = await self.plan(definition)
         stored = await self.storage.add_template(
             TemplateRecord(
                 name=name,
@@ -354,7 +352,7 @@ class Engine:
             if known is not None:
                 return known.id
         template = await self.template(workflow, version) if isinstance(workflow, str) else None
-        plan = self._plan_for(workflow, template)
+        plan = await self._plan_for(workflow, template)
         payload: dict[str, Any] = {
             "format": e.FORMAT,
             "definition": plan.hash,
@@ -385,12 +383,14 @@ class Engine:
             raise shutting_down()
         await self.watch.begin()
 
-    def _plan_for(self, workflow: Plan | str | Mapping[str, Any], template: TemplateRecord | None) -> Plan:
+    async def _plan_for(
+        self, workflow: Plan | str | Mapping[str, Any], template: TemplateRecord | None
+    ) -> Plan:
         if template is not None:
-            return self._compiled(template.definition_hash, template.definition)
+            return await self._plans.of_stored(template.definition_hash, template.definition)
         if isinstance(workflow, Plan):
             return workflow
-        return self.plan(workflow)
+        return await self.plan(workflow)
 
     async def _already_begun(self, state: RunState, error: OpcodeError) -> str:
         """The run that another call began with the same key at the same moment."""
@@ -562,7 +562,7 @@ class Engine:
         source = await self.storage.definition(state.definition_hash)
         if source is None:
             raise OpcodeError(ErrorCode.NOT_FOUND, f"the definition of run {state.id} is not stored")
-        return self._compiled(state.definition_hash, source)
+        return await self._plans.of_stored(state.definition_hash, source)
 
     async def context_of(self, run_id: str) -> dict[str, Any]:
         """A run's workflow context."""
@@ -664,15 +664,6 @@ class Engine:
             else:
                 run.secrets.update({value} if len(value) >= SHORTEST else ())
         run.knows_secrets = True
-
-    def _compiled(self, definition_hash: str, source: bytes) -> Plan:
-        plan = self._plans.get(definition_hash)
-        if plan is None:
-            plan = make_plan(source, Remembered(self.registry))
-            if len(self._plans) >= PLANS_KEPT:
-                self._plans.pop(next(iter(self._plans)))
-            self._plans[definition_hash] = plan
-        return plan
 
 
 def _vault(registry: Registry, storage: Storage) -> Vault | None:

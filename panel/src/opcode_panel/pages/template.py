@@ -58,7 +58,7 @@ async def _shown(
     versions = await engine.storage.templates(name, limit=VERSIONS)
     answer = template_answer(found)
     other = template_answer(await engine.template(name, against)) if against else None
-    plan = engine.plan(found.definition)
+    plan = await engine.plan(found.definition)
     return page(
         request,
         "template.html",

@@ -95,7 +95,7 @@ async def _editor(request: Request, values: dict[str, str], error: OpcodeError |
 async def _checked(request: Request, definition: str) -> dict[str, Any]:
     engine = house_of(request).engine
     try:
-        plan = engine.plan(definition)
+        plan = await engine.plan(definition)
     except InvalidDefinition as error:
         faults = [(issue, line_of(definition, issue.path, issue.message)) for issue in error.issues]
         return {"faults": faults, "warnings": [], "drawn": None}

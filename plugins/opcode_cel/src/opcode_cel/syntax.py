@@ -17,7 +17,7 @@ MAX_DEPTH = 64
 """How deep brackets, calls and operators may lie inside each other."""
 
 MAX_TOKENS = 10_000
-"""Names, literals, operators and brackets of one expression; a second of parsing, and 40 MiB for its tree."""
+"""Names, literals, operators and brackets of one expression; half a second of parsing, and 40 MiB for its tree."""
 
 NAMESPACES = frozenset({"math", "lists", "sets", "strings"})
 """What stands before the name of some functions, as in `math.abs(x)`, and is no value."""
@@ -25,8 +25,6 @@ NAMESPACES = frozenset({"math", "lists", "sets", "strings"})
 BINARY = frozenset({"relation", "addition", "multiplication"})
 LOGICAL = frozenset({"conditionalor", "conditionaland"})
 
-# Rules that only stand for their one child.
-_WRAPPERS = BINARY | LOGICAL | {"expr", "unary", "member"}
 _NESTING = {
     *("list_lit", "map_lit", "ident_arg", "member_dot", "member_index", "member_dot_arg", "member_object"),
     *("unary", "expr"),
@@ -101,8 +99,6 @@ def _check_pieces(text: str) -> None:
 def _unwrapped(child: Any, text: str) -> Any:
     if isinstance(child, Token):
         return Token.new_borrow_pos("IDENT", child[1:-1], child) if child.type == "QUOTED" else child
-    if child.data in _WRAPPERS and len(child.children) == 1:
-        return child.children[0]
     if child.data == "member_dot_arg":
         return _qualified(child)
     if child.data == "primary":

@@ -41,7 +41,7 @@ async def _outlined(call: Call) -> Diagram:
         raise OpcodeError(ErrorCode.VALIDATION_ERROR, "give one of template_name and workflow_id")
     if template_name is not None:
         template = await engine.template(template_name, given.get("version"))
-        return outline(engine.plan(template.definition), f"{template.name} v{template.version}", None)
+        return outline(await engine.plan(template.definition), f"{template.name} v{template.version}", None)
     state = await engine.state(str(run_id))
     shown = state if given.get("include_status", True) else None
     return outline(await engine.plan_of(state), state.name or state.id, shown)
