@@ -265,6 +265,12 @@ async def test_the_others_keep_their_pace(engine):
     assert max(paces) < 0.5, "nobody waited for one of them"
 
 
+async def test_expressions_that_fail_close_expr_eval_to_nobody(engine):
+    for _ in range(7):
+        assert (await engine.run(HOSTILE[-1], {"n": 3})).error["code"] == "EXECUTION_ERROR"
+    assert (await engine.run(HOSTILE[-1], {"n": [1]})).status == "completed"
+
+
 async def test_a_run_that_evaluates_is_cancelled_at_once(engine):
     run_id = await engine.start(HOSTILE[0], {"n": list(range(3000))})
     await engine.start({"steps": [step("a", "a")]})

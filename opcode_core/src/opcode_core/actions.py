@@ -18,6 +18,7 @@ def action(
     blocking: bool = False,
     aliases: tuple[str, ...] = (),
     output: Any = None,
+    breaker: bool = True,
 ) -> Callable[[Callable[..., Any]], Action]:
     """Turn a function, plain or `async`, into an Action.
 
@@ -31,6 +32,7 @@ def action(
         blocking: the function blocks, so run it in a thread.
         aliases: further names for the same action.
         output: a type for the output's schema, instead of the return annotation.
+        breaker: failures in a row open its circuit breaker.
 
     Raises:
         TypeError: when the signature cannot be a JSON object.
@@ -49,6 +51,7 @@ def action(
             blocking=blocking,
             wants_context=signature.context is not None,
             aliases=aliases,
+            breaker=breaker,
         )
 
     return wrap

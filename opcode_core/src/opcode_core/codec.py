@@ -8,6 +8,8 @@ import orjson
 
 _STRICT = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
+_CONTAINERS = frozenset({dict, list, tuple})
+
 
 def dumps(value: Any) -> bytes:
     """Encode to UTF-8 JSON.
@@ -69,17 +71,19 @@ def _in_our_words(message: str) -> str:
 
 
 def _holds_non_finite(value: Any) -> bool:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, float):
-            if not math.isfinite(item):
-                return True
-        elif isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list | tuple):
-            pending.extend(item)
-    return False
+    """Of what orjson could write: there are no subclasses in it."""
+    level = [value]
+    while level:
+        items = [
+            item
+            for container in level
+            if type(container) in _CONTAINERS
+            for item in (container.values() if type(container) is dict else container)
+        ]
+        if not all(math.isfinite(item) for item in items if type(item) is float):
+            return True
+        level = items
+    return type(value) is float and not math.isfinite(value)
 
 
 def _finite(text: str) -> float:

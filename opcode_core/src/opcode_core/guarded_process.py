@@ -197,7 +197,7 @@ def _start(channel: int) -> "subprocess.Popen[bytes]":
         stderr=subprocess.DEVNULL,
         cwd="/",
         env=_NOTHING,
-        start_new_session=True,
+        process_group=0,  # and no session, which Linux would give as much of the processors as the program's
     )
 
 

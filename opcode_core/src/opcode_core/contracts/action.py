@@ -105,6 +105,8 @@ class Action:
         blocking: `call` may block, so it runs in a thread.
         wants_context: `call` reads its second argument.
         aliases: further names that mean the same action.
+        breaker: failures in a row open its circuit breaker. Not where they are the fault of what was asked,
+            and say nothing about the next call.
     """
 
     name: str
@@ -117,3 +119,4 @@ class Action:
     blocking: bool = False
     wants_context: bool = False
     aliases: tuple[str, ...] = ()
+    breaker: bool = True

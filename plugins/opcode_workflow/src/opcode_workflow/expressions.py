@@ -7,7 +7,7 @@ from pydantic import Field
 from opcode_core import ActionContext, action
 
 
-@action("expr.eval", effect="pure")
+@action("expr.eval", effect="pure", breaker=False)
 async def evaluate(
     context: ActionContext,
     expression: Annotated[str, Field(min_length=1)],

@@ -177,7 +177,7 @@ def _bad_params(step: StepPlan, params: dict[str, Any]) -> OpcodeError:
 
 def count_failure(run: "Run", step_id: str, action: Action, error: OpcodeError) -> None:
     """Tell the action's breaker."""
-    if error.code is ErrorCode.CIRCUIT_OPEN:
+    if not action.breaker or error.code is ErrorCode.CIRCUIT_OPEN:
         return
     breaker = run.engine.breaker(action.name)
     _note(run, step_id, breaker.failed(error.code, run.engine.clock.monotonic()), breaker)
