@@ -37,7 +37,9 @@ MOST_ROWS, MOST_COLUMNS = 50, 8
 SHORT = 8
 COPY = Markup('<button type="button" class="copy quiet" data-copies>copy</button>')
 _TOKEN = re.compile(
-    r'("(?:[^"\\]|\\.)*")(\s*:)?|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)', re.DOTALL
+    r"""(?P<string>"(?:[^"\\]|\\.)*+")(?P<colon>\s*:)?|\b(?P<word>true|false|null)\b"""
+    r"""|(?P<number>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(?P<rest>[<>&"'])""",
+    re.DOTALL,
 )
 
 
@@ -138,15 +140,16 @@ def anchor(step_id: str) -> str:
 
 
 def _colour(text: str) -> Markup:
-    pieces, last = [], 0
-    for token in _TOKEN.finditer(text):
-        string, colon, word, number = token.groups()
-        kind = "key" if colon else "string" if string else "word" if word else "number"
-        pieces.append(escape(text[last : token.start()]))
-        pieces.append(Markup('<span class="{}">{}</span>').format(kind, string or word or number))
-        pieces.append(escape(colon or ""))
-        last = token.end()
-    return Markup("").join([*pieces, escape(text[last:])])
+    return Markup(_TOKEN.sub(_span, text))  # noqa: S704 - all that is in it is escaped
+
+
+def _span(token: re.Match[str]) -> str:
+    kind = token.lastgroup or ""
+    if kind == "rest":
+        return str(escape(token["rest"]))
+    if kind == "colon":
+        return f'<span class="key">{escape(token["string"])}</span>{token["colon"]}'
+    return f'<span class="{kind}">{escape(token[kind])}</span>'
 
 
 def _ago(seconds: float) -> str:
