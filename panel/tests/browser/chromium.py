@@ -29,7 +29,7 @@ PATIENCE = 15_000
 """Milliseconds in which a loaded machine shows what is waited for."""
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (4\d\d|5\d\d)")
 LOST = re.compile(
-    r"net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|CONNECTION_RESET|EMPTY_RESPONSE|NETWORK_CHANGED)"
+    r"htmx:error: Failed to fetch|net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|CONNECTION_RESET|EMPTY_RESPONSE|NETWORK_CHANGED)"
 )
 
 

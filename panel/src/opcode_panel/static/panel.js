@@ -17,7 +17,10 @@ function listen(seen) {
   const address = new URL(body.dataset.live, location.href);
   address.searchParams.set("seen", seen);
   const source = new EventSource(address);
-  source.addEventListener("open", () => say("live", "online"));
+  source.addEventListener("open", () => {
+    say("live", "online");
+    if (missed) refresh();
+  });
   source.addEventListener("error", () => {
     say("reconnecting", "offline");
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
@@ -30,8 +33,13 @@ function listen(seen) {
   window.addEventListener("pagehide", () => source.close());
 }
 
+// What was fetched in vain is fetched again once the server answers.
+let missed = false;
+for (const name of ["htmx:error", "htmx:response:error"]) body.addEventListener(name, () => { missed = true; });
+
 function refresh() {
   if (busy()) { setTimeout(refresh, 1000); return; }
+  missed = false;
   body.dispatchEvent(new CustomEvent("changed"));
 }
 
