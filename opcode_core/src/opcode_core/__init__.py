@@ -76,9 +76,12 @@ if TYPE_CHECKING:
     from opcode_core.overtime import TimeUp as TimeUp
     from opcode_core.overtime import work_overtime as work_overtime
     from opcode_core.paths import PathPolicy as PathPolicy
+    from opcode_core.patterns import Pattern as Pattern
+    from opcode_core.patterns import pattern as pattern
     from opcode_core.plugins.hookspecs import hookimpl as hookimpl
     from opcode_core.plugins.registry import Registry as Registry
     from opcode_core.process_isolator import ProcessIsolator as ProcessIsolator
+    from opcode_core.schemas import Schema as Schema
     from opcode_core.scope import StepView as StepView
     from opcode_core.starting import cannot_keep as cannot_keep
 
@@ -137,9 +140,11 @@ _HOMES = {
     "NetworkPolicy": "network",
     **dict.fromkeys(("Overtime", "TimeUp", "Timed", "work_overtime"), "overtime"),
     "PathPolicy": "paths",
+    **dict.fromkeys(("Pattern", "pattern"), "patterns"),
     "hookimpl": "plugins.hookspecs",
     "Registry": "plugins.registry",
     "ProcessIsolator": "process_isolator",
+    "Schema": "schemas",
     "StepView": "scope",
     "cannot_keep": "starting",
 }

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from opcode_core import keywords
+from opcode_core.codec import dumps
 from opcode_core.issues import Issue, format_path, shown
 from opcode_core.suggestions import available, did_you_mean
 
@@ -49,26 +51,51 @@ class Schema:
 
     def issues(self, value: Any, path: str = "") -> list[Issue]:
         """Everything about `value` that the schema forbids."""
+        try:
+            return [_issue(error, path) for error in self.errors(value)]
+        except ValueError as error:
+            return [Issue(path, f"its schema {error}")]
+
+    def errors(self, value: Any) -> list[Any]:
+        """The same as jsonschema's errors.
+
+        Raises:
+            ValueError: what the schema does, so that nobody can tell.
+        """
         if not self.schema:
             return []
         from referencing.exceptions import Unresolvable
 
         try:
-            return [_issue(error, path) for error in self._validator.iter_errors(value)]
+            with keywords.bounded():
+                return list(self._validator.iter_errors(value))
         except Unresolvable as error:
-            return [Issue(path, f"its schema refers to {shown(error.ref)}, which is not there")]
+            raise ValueError(f"refers to {shown(error.ref)}, which is not there") from None
         except RecursionError:
-            return [Issue(path, "its schema refers to itself without end")]
+            raise ValueError("refers to itself without end") from None
+        except keywords.TooLong:
+            raise ValueError(f"takes longer than {keywords.SECONDS:g} s to check") from None
 
     def lacks(self) -> str | None:
-        """Why this is not a schema at all, or None when it is one."""
-        from jsonschema import Draft202012Validator
+        """Why this is not a schema at all, or none that can be used here; None when it is one."""
         from jsonschema.exceptions import SchemaError
 
+        schema = dict(self.schema)
         try:
-            Draft202012Validator.check_schema(dict(self.schema))
+            with keywords.bounded():
+                keywords.validator().check_schema(schema, format_checker=keywords.formats())
+        except keywords.TooLong:
+            return f"it takes longer than {keywords.SECONDS:g} s to check"
         except SchemaError as error:
-            return f"{format_path(list(error.absolute_path))}: {error.message}".lstrip(": ")
+            reason = f": {error.cause}" if error.cause else ""
+            place = format_path(list(error.absolute_path))
+            return f"{place}: {error.message[:300]}{reason}".lstrip(": ")
+        except RecursionError:
+            return "it is nested too deeply"
+        # What is unevaluated is found by jsonschema itself, with expressions that may backtrack for ever.
+        text = dumps(schema)
+        if b'"unevaluatedProperties":' in text and b'"patternProperties":' in text:
+            return "unevaluatedProperties beside patternProperties cannot be bounded in time"
         return None
 
     def with_defaults(self, value: dict[str, Any]) -> dict[str, Any]:
@@ -85,10 +112,9 @@ class Schema:
 
     @cached_property
     def _validator(self) -> Any:
-        from jsonschema import Draft202012Validator
         from referencing import Registry
 
-        return Draft202012Validator(dict(self.schema), registry=Registry())
+        return keywords.validator()(dict(self.schema), registry=Registry())
 
 
 def _plain_properties(schema: Mapping[str, Any]) -> dict[str, tuple[type, ...]] | None:

@@ -122,13 +122,13 @@ def test_what_re2_lacks_is_refused(pattern: str):
 
 
 def test_a_large_pattern_over_a_long_text_is_refused_at_once():
-    with pytest.raises(OpcodeError, match="a text of 500,000 characters is too long for so large a pattern"):
+    with pytest.raises(OpcodeError, match="the text has 500,000 characters, and this pattern takes at most"):
         call(actions.matches, value="a" * 500_000, pattern="[ab]*a[ab]{900}c")
     assert call(actions.matches, value="x" * 5_000_000 + "y", pattern="x(y)$")["matches"] == ["xy", "y"]
 
 
 def test_half_a_surrogate_pair_is_no_text():
-    with pytest.raises(OpcodeError, match="half a surrogate pair at character 1"):
+    with pytest.raises(OpcodeError, match="half a character"):
         call(actions.matches, value="a\ud800", pattern="a")
 
 

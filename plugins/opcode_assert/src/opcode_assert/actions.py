@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from opcode_assert.comparing import equal, first_difference
-from opcode_assert.patterns import search
 from opcode_assert.schemas import first_fault
 from opcode_assert.showing import failed, shown
 from opcode_core import ErrorCode, OpcodeError, action
+from opcode_core import pattern as read_pattern
 
 Message = Annotated[str, Field(description="What the failure's message begins with")]
 
@@ -46,11 +46,15 @@ def matches(value: str, pattern: str, message: Message = "") -> dict[str, Any]:
     `matches` is the whole match, then each group, null for one that took no part.
     """
     try:
-        match = search(pattern, value)
+        readable = read_pattern(pattern)
     except ValueError as error:
         raise OpcodeError(
             ErrorCode.VALIDATION_ERROR, f"'pattern' {shown(pattern)} is not a regular expression: {error}"
         ) from None
+    try:
+        match = readable.search(value)
+    except ValueError as error:
+        raise OpcodeError(ErrorCode.VALIDATION_ERROR, str(error)) from None
     if match is None:
         what = f"{shown(value)} does not match {shown(pattern)}"
         raise failed(message, what, value=value, pattern=pattern)

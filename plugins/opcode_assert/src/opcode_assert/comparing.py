@@ -46,15 +46,6 @@ def equal(left: Any, right: Any) -> bool:
     return first_difference(left, right) is None
 
 
-def hashable(value: Any) -> Any:
-    """A stand-in that is equal to another's exactly when the values are equal, and can be in a set."""
-    if isinstance(value, dict):
-        return "object", frozenset((key, hashable(item)) for key, item in value.items())
-    if isinstance(value, list):
-        return "array", tuple(hashable(item) for item in value)
-    return ("boolean", value) if isinstance(value, bool) else value
-
-
 def _in_objects(path: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Both sides of each key, those first that only one of them has."""
     for key, value in left.items():
