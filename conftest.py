@@ -12,7 +12,7 @@ import opcode_shell
 
 __all__ = ["opcode_core", "opcode_crypto", "opcode_fs", "opcode_http", "opcode_shell"]
 
-# A change must not fail because of examples that another draw found; local runs go on searching.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# A change must not fail because of examples that another draw found; local runs go on searching. No timed tests.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "search")

@@ -5,7 +5,6 @@ import gc
 import os
 import re
 import signal
-import statistics
 import subprocess
 import sys
 import textwrap
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from opcode_core import ErrorCode, Guarded, OpcodeError
+from opcode_core import guarded_child as child
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = """
@@ -155,14 +155,9 @@ async def test_what_goes_in_and_comes_out_is_bounded(path):
     guarded.close()
 
 
-async def test_a_round_trip_is_short(guarded):
-    await guarded.call("1")
-    times = []
-    for _ in range(300):
-        begin = time.perf_counter()
-        await guarded.call("1 + 1")
-        times.append(time.perf_counter() - begin)
-    assert statistics.median(times) < 0.001
+async def test_a_round_trip_starts_nothing(guarded):
+    pid = await guarded.call("os.getpid()")
+    assert {await guarded.call("os.getpid()") for _ in range(300)} == {pid}
 
 
 # What is within reach.
@@ -200,7 +195,10 @@ async def test_no_environment_no_files_no_terminal_no_way_to_more_rights(guarded
     assert await guarded.call("os.getcwd()") == "/"
     assert await guarded.call("os.getpid() == os.getpgid(0)") is True, "nobody's Ctrl-C reaches it"
     assert await guarded.call("[os.isatty(number) for number in range(3)]") == [False] * 3
-    assert await guarded.call("os.getpriority(os.PRIO_PROCESS, 0)") == os.getpriority(os.PRIO_PROCESS, 0) + 10
+    assert (
+        await guarded.call("os.getpriority(os.PRIO_PROCESS, 0)")
+        == os.getpriority(os.PRIO_PROCESS, 0) + child.GIVES_WAY
+    )
     pid = await guarded.call("os.getpid()")
     files = {name: os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
     assert files.pop("0").startswith("socket:")

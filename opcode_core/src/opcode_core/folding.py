@@ -66,6 +66,7 @@ def _workflow_started(state: RunState, event: Event) -> None:
     state.context = dict(payload["context"])
     state.parent_id = payload.get("parent_id")
     state.parent_step_id = payload.get("parent_step_id")
+    state.depth = payload.get("depth", 0 if state.parent_id is None else 1)
     state.idempotency_key = payload.get("idempotency_key")
     state.name = payload.get("name")
     state.template_name = payload.get("template_name")

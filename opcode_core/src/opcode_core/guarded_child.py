@@ -26,7 +26,7 @@ CHANNEL = 0
 FAULT, LAST = 1, 2
 """Flags of an answer: it is an error; this process answers nothing more."""
 
-GIVES_WAY = 10
+GIVES_WAY = 5
 """How much nicer it is than the program: a runaway must not cost the other runs their pace."""
 
 _LENGTH = struct.Struct("!I")

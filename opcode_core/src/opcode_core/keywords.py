@@ -17,7 +17,11 @@ SECONDS = 1.0
 """Processor time of one validation."""
 
 _BRANCHING = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "items")
-"""Without one of these a schema takes no longer than it and the value are long."""
+"""Without one of these each part of a value is looked at once."""
+_LONG = ("enum", "properties", "required")
+"""What is gone through as a whole at each part of a value."""
+LONG = 100
+"""Entries of one of those from which on the clock is looked at."""
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
@@ -45,6 +49,7 @@ def validator() -> Any:
         Draft202012Validator,
         {
             **{name: _timed(Draft202012Validator.VALIDATORS[name]) for name in _BRANCHING},
+            **{name: _timed(Draft202012Validator.VALIDATORS[name], LONG) for name in _LONG},
             "pattern": _pattern,
             "patternProperties": _pattern_properties,
             "additionalProperties": _additional_properties,
@@ -63,11 +68,23 @@ def formats() -> Any:
     return checker
 
 
-def _timed(keyword: Callable[..., Any]) -> Callable[..., Any]:
-    def check(*arguments: Any) -> Any:
-        if thread_time() > _deadline.get():
-            raise TooLong
-        return keyword(*arguments)
+def is_over() -> bool:
+    """Whether there is no time left."""
+    return thread_time() > _deadline.get()
+
+
+def _look() -> None:
+    if is_over():
+        raise TooLong
+
+
+def _timed(keyword: Callable[..., Any], least: int = 0) -> Callable[..., Any]:
+    """The keyword with a look at the clock where its value has at least that many entries."""
+
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        if not least or len(value) >= least:
+            _look()
+        return keyword(validator, value, instance, schema)
 
     return check
 
@@ -76,16 +93,18 @@ def _is_pattern(value: object) -> bool:
     return not isinstance(value, str) or pattern(value) is not None
 
 
-def _found(source: str, text: str) -> bool:
-    """Whether the pattern is in the text, as far as that can be told.
+def _found(source: str, text: str, untold: bool = True) -> bool:
+    """Whether the pattern is in the text; `untold` where that cannot be told.
 
     Raises:
         ValueError: it would take too long.
+        TooLong: the whole does.
     """
+    _look()
     try:
         readable = pattern(source)
     except ValueError:
-        return True
+        return untold
     return readable.search(text) is not None
 
 
@@ -107,7 +126,7 @@ def _pattern_properties(validator: Any, patterns: Mapping[str, Any], instance: A
     for source, subschema in patterns.items():
         for name, value in instance.items():
             try:
-                matches = _found(source, name)
+                matches = _found(source, name, untold=False)
             except ValueError as error:
                 yield ValidationError(f"a name cannot be matched with {source!r}: {error}")
                 return

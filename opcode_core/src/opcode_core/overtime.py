@@ -17,6 +17,8 @@ IN_PLACE = 0.01
 SECONDS = 1.0
 """Seconds of processor time that an evaluation may take elsewhere."""
 
+_PATIENCE = 20 * SECONDS
+"""Its processes give way to the program: where that is busy, a second of theirs lasts many."""
 _REMEMBERED = 256
 
 
@@ -62,7 +64,7 @@ class Overtime:
 
     def __init__(self, language: str, entry: str) -> None:
         self._guarded = Guarded(
-            entry, name=language, seconds=5 * SECONDS, memory=1024 * MIB, request=64 * MIB, output=64 * MIB
+            entry, name=language, seconds=_PATIENCE, memory=1024 * MIB, request=64 * MIB, output=64 * MIB
         )
         self.long: OrderedDict[str, None] = OrderedDict()
 
@@ -72,13 +74,17 @@ class Overtime:
         Raises:
             OpcodeError: as the evaluation does; TIMEOUT_ERROR, EXECUTION_ERROR when its process fails.
         """
-        self._remember(source)
-        answer = await self._guarded.call({"source": source, "scope": packed(scope, source)})
+        self.remember(source)
+        missed = None
+        try:
+            answer = await self._guarded.call({"source": source, "scope": packed(scope, source)})
+            missed = answer["missed"]
+        finally:  # packing looks at every step: when the process fails, that is not a guard's own look
+            steps = scope.get("steps")
+            if isinstance(steps, Steps):
+                steps.missed = missed
         if answer["seconds"] < IN_PLACE / 2:
             self.long.pop(source, None)
-        steps = scope.get("steps")
-        if isinstance(steps, Steps):
-            steps.missed = answer["missed"]
         if answer["error"] is not None:
             raise OpcodeError.from_dict(answer["error"])
         return answer["value"]
@@ -87,7 +93,8 @@ class Overtime:
         """End the processes; a later evaluation starts new ones."""
         self._guarded.close()
 
-    def _remember(self, source: str) -> None:
+    def remember(self, source: str) -> None:
+        """It takes long: from now on it begins here."""
         self.long[source] = None
         self.long.move_to_end(source)
         if len(self.long) > _REMEMBERED:
@@ -108,7 +115,7 @@ class Timed:
             try:
                 return self.program.evaluate(scope, IN_PLACE)
             except TimeUp:
-                pass
+                overtime.remember(self.program.source)  # also when this answer is not waited for
         return overtime.evaluate(self.program.source, scope)
 
 

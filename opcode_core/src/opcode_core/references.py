@@ -1,5 +1,6 @@
 """Which step a path means, found once when a workflow is compiled."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,28 @@ class Names:
                 full = (*parts, *path[1:])
                 return StepReference(depth, ".".join(str(part) for part in full[:length]), full[length:])
         return None
+
+
+def unknown_step(source: str, names: Names) -> str | None:
+    """The first step that an expression names and that cannot be there, or None.
+
+    Known by the look of `steps.a` and `steps["a"]`, which all languages share; texts are left alone.
+    """
+    if _OWN_STEPS.search(source):
+        return None
+    for match in _MENTION.finditer(source):
+        step_id = match["name"] or match["key"]
+        if step_id and names.find((step_id,)) is None:
+            return str(step_id)
+    return None
+
+
+_MENTION = re.compile(
+    r"""(?<![\w.$])steps\s*(?:\??\.\s*(?P<name>\w+)\b(?!\s*\()|\[\s*(?P<quote>["'])(?P<key>[^"'\\]*)(?P=quote)\s*\])"""
+    r"""|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
+)
+_OWN_STEPS = re.compile(r"\(\s*steps\s*,|\blet\s+steps\b")
+"""A macro's variable, or one of the expression's own, of that name."""
 
 
 def _longest(block: Mapping[str, StepModel], path: Sequence[Segment]) -> int:

@@ -20,6 +20,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 _PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
 _PLAIN_OBJECT_KEYS = _PLAIN_KEYS | {"properties", "required", "additionalProperties"}
+_MOST = 1000
+"""Errors of one value that are looked for."""
 
 
 class Schema:
@@ -57,7 +59,7 @@ class Schema:
             return [Issue(path, f"its schema {error}")]
 
     def errors(self, value: Any) -> list[Any]:
-        """The same as jsonschema's errors.
+        """The same as jsonschema's errors; of very many the first.
 
         Raises:
             ValueError: what the schema does, so that nobody can tell.
@@ -68,13 +70,21 @@ class Schema:
 
         try:
             with keywords.bounded():
-                return list(self._validator.iter_errors(value))
+                return self._first_errors(value)
         except Unresolvable as error:
             raise ValueError(f"refers to {shown(error.ref)}, which is not there") from None
         except RecursionError:
             raise ValueError("refers to itself without end") from None
         except keywords.TooLong:
             raise ValueError(f"takes longer than {keywords.SECONDS:g} s to check") from None
+
+    def _first_errors(self, value: Any) -> list[Any]:
+        found = []
+        for error in self._validator.iter_errors(value):
+            found.append(error)
+            if len(found) == _MOST or keywords.is_over():
+                break
+        return found
 
     def lacks(self) -> str | None:
         """Why this is not a schema at all, or none that can be used here; None when it is one."""

@@ -110,6 +110,7 @@ class RunState:
         interruptions: how many processes died in a row without the run coming any further.
         generation: rises when steps are forgotten to be done again.
         forked_from: run and step from which it took over what came before.
+        depth: how many runs wait for it, one in the other.
     """
 
     id: str
@@ -144,6 +145,7 @@ class RunState:
     interruptions: int = 0
     generation: int = 0
     forked_from: Mapping[str, str] | None = None
+    depth: int = 0
 
     @property
     def ended(self) -> bool:

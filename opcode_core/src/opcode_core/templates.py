@@ -8,7 +8,7 @@ from typing import Any
 from opcode_core.codec import dumps
 from opcode_core.contracts.expression import ExpressionEngine
 from opcode_core.errors import ErrorCode, OpcodeError
-from opcode_core.references import Names, Segment
+from opcode_core.references import Names, Segment, unknown_step
 from opcode_core.scope import Scope
 from opcode_core.state import COMPLETED, STEP_ENDED
 from opcode_core.suggestions import available, did_you_mean
@@ -283,6 +283,11 @@ class _Compiler:
             raise _invalid(
                 f"'{source}': secrets cannot be computed with",
                 "use ${{secrets.NAME}} by itself or inside text",
+            )
+        if (step_id := unknown_step(source, self.around.names)) is not None:
+            known = self.around.names.known()
+            raise _invalid(
+                f"'{source}': there is no step '{step_id}'", did_you_mean(step_id, known) or available(known)
             )
         program = engine.compile(source)
 

@@ -2,6 +2,8 @@
 
 from engine_workbench import echo, for_each, gate, step, workflow
 
+from opcode_core.contracts.storage import RunFilter
+
 
 def child(step_id="p", template="child", params=None, **fields):
     return step(step_id, "t.child", {"template": template, "params": params or {}}, **fields)
@@ -54,6 +56,16 @@ async def test_each_iteration_has_its_own_child(bench):
     assert state.output["l"]["results"] == [{"c": 1}, {"c": 2}]
 
 
+async def test_a_template_that_begins_itself_without_end_is_stopped(bench):
+    await bench.engine.define("child", workflow(child()))
+    state = await bench.run("child")
+    assert (state.status, state.error["code"]) == ("failed", "CYCLE_DETECTED")
+    assert "does 'child' begin itself without end?" in state.error["message"]
+    assert state.error["message"].count("child run") == 1, "the first cause, and not all that lies between"
+    assert "details" not in (state.error["details"]["error"].get("details") or {})
+    assert len((await bench.storage.runs(RunFilter(), 100)).items) == 32
+
+
 async def test_a_template_that_does_not_exist(bench):
     state = await bench.run(workflow(child(template="chidl")))
     assert (state.error["code"], state.error["step_id"]) == ("NOT_FOUND", "p")
@@ -65,6 +77,18 @@ async def test_a_child_with_params_that_do_not_fit(bench):
     state = await bench.run(workflow(child(params={"n": "five"})))
     assert state.error["code"] == "VALIDATION_ERROR"
     assert "params.n" in state.error["message"]
+
+
+async def test_a_child_that_took_too_long_is_cancelled_before_another_is_tried(bench):
+    await bench.engine.define("child", workflow(gate("c")))
+    state = await bench.run(workflow(child(timeout="500ms", retry={"max": 1, "delay": "10ms"})))
+    assert state.error["code"] == "RETRY_EXHAUSTED"
+    children = (await bench.storage.runs(RunFilter(parent_id=state.id), 10)).items
+    assert len(children) == 2
+    for run in children:
+        ended = await bench.wait(run.id)
+        assert ended.status == "cancelled"
+        assert ended.error["message"] == f"its parent run {state.id} no longer waits for it"
 
 
 async def test_a_timeout_covers_the_wait_for_the_child(bench):

@@ -14,6 +14,7 @@ from opcode_core.contracts.storage import Commit, Message
 from opcode_core.engine.doctor import Finding, Owners, Runs, about_isolator, about_plugins, about_storage
 from opcode_core.engine.housekeeping import BATCH, all_runs, count_purgeable, purge
 from opcode_core.engine.owner import this_process
+from opcode_core.engine.starting import Parent
 from opcode_core.memory import MemoryStorage
 from opcode_core.plugins.manager import PluginManager
 from opcode_core.plugins.registry import Registry
@@ -72,7 +73,7 @@ async def test_a_run_whose_child_goes_on_is_not_counted(bench):
     await bench.engine.define("kid", workflow(PAID))
     parent = await bench.start(workflow(gate("a")))
     await bench.lab.reached("a")
-    child = await bench.engine.start("kid", parent=(parent, "a"))
+    child = await bench.engine.start("kid", parent=Parent(parent, "a", 0))
     bench.lab.open("a")
     await bench.finished(parent)
     await bench.until(lambda: child not in bench.engine.runs.live)
@@ -248,7 +249,7 @@ async def test_a_suspended_run_that_waits_for_nothing(bench):
 async def test_a_step_that_waits_for_a_run_which_has_ended(bench):
     await bench.engine.define("kid", workflow(PAID))
     parent = await run_id_of(bench, PAID)
-    child = await bench.engine.start("kid", parent=(parent, "k"))
+    child = await bench.engine.start("kid", parent=Parent(parent, "k", 0))
     await bench.until(lambda: child not in bench.engine.runs.live)
     log = bench.storage._logs[parent]
     at = next(index for index, event in enumerate(log) if event.event_type == e.WAIT_STARTED)

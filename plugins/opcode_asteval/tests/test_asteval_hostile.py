@@ -435,8 +435,8 @@ async def test_they_harm_nobody_else(family, monkeypatch):
     if family == "escapes":
         assert harmless == {}
     assert len(harmless) < len(FAMILIES[family]) / 4, list(harmless)
-    assert statistics.median(paces) < 0.02
-    assert max(paces) < SECONDS + 2
+    assert statistics.median(paces) < 0.3
+    assert max(paces) < SECONDS + 5
     assert await innocent.evaluate({"inputs": {"n": 2}}) == [None, 3]
     assert len(own_children() - children) <= 3  # two, and one that is just ending
     engine.close()

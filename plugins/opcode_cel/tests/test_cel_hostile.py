@@ -133,7 +133,7 @@ WORK = [
 
 @pytest.mark.parametrize("work", WORK)
 def test_long_work_again_and_again(work, quick):
-    assert compile_program(work).evaluate(SCOPE) is True
+    assert compile_program(work).evaluate(SCOPE, 1.0) is True
     refused(f"inputs.long.all(i, {work})", TOO_LONG, TOO_MUCH)
 
 

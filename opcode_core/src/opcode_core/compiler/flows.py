@@ -45,7 +45,7 @@ def compile_flow(
 def _condition(
     bench: Workbench, config: d.ConditionConfig, path: str, place: Place, block: CompileBlock
 ) -> ConditionPlan | None:
-    expression = bench.program(config.expression, f"{path}.expression")
+    expression = bench.program(config.expression, f"{path}.expression", place.names)
     branches = {
         name: block(bench, name, steps, f"{path}.branches.{name}", place)
         for name, steps in config.branches.items()
@@ -71,7 +71,7 @@ def _loop(bench: Workbench, config: d.LoopConfig, path: str, place: Place, block
     if by_list and config.over is not None:
         over = bench.attempt(f"{path}.over", lambda: _over(bench, config.over, bench.around(place)))
     elif not by_list and config.condition is not None:
-        condition = bench.program(config.condition, f"{path}.condition")
+        condition = bench.program(config.condition, f"{path}.condition", place.names.within(config.body))
     return LoopPlan(
         mode=config.mode,
         body=block(bench, "iter_", config.body, f"{path}.body", Place(place.names, in_loop=True)),

@@ -29,7 +29,7 @@ def compile_step(bench: Workbench, step: d.StepModel, path: str, place: Place) -
         action=action,
         params=params,
         check=check,
-        guard=bench.program(step.condition, f"{path}.condition") if step.condition else None,
+        guard=bench.program(step.condition, f"{path}.condition", place.names) if step.condition else None,
         guard_source=step.condition or "",
         timeout=step.timeout,
         retry=_retry_policy(step),

@@ -9,7 +9,8 @@ from opcode_core.compiler.catalogue import Catalogue
 from opcode_core.contracts.expression import ExpressionEngine, Program
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.issues import InvalidDefinition, Issue, shown
-from opcode_core.references import Names
+from opcode_core.references import Names, unknown_step
+from opcode_core.suggestions import available, did_you_mean
 from opcode_core.templates import Surroundings, Template
 
 T = TypeVar("T")
@@ -72,7 +73,7 @@ class Workbench:
         """What templates see from `place`; only an action's params may see secrets."""
         return Surroundings(place.names, self.cel, self.secret_inputs, place.in_loop, allow_secrets=secrets)
 
-    def program(self, source: str, path: str) -> Program | None:
+    def program(self, source: str, path: str, names: Names) -> Program | None:
         """A CEL program; `${{ … }}` around the whole of it is accepted."""
         cel = self.cel
         if cel is None:
@@ -81,4 +82,8 @@ class Workbench:
             return None
         whole = _WHOLE_TEMPLATE.fullmatch(source)
         text = (whole.group(1) if whole else source).strip()
+        if (step_id := unknown_step(text, names)) is not None:
+            hint = did_you_mean(step_id, names.known()) or available(names.known())
+            self.refuse(path, f"{shown(text)}: there is no step '{step_id}'", hint)
+            return None
         return self.attempt(path, lambda: cel.compile(text))

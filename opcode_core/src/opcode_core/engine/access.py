@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
 from opcode_core.engine.failure import LogFailed
+from opcode_core.engine.starting import parent_of_child
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.redaction import redact
 from opcode_core.scope import Scope
@@ -85,7 +86,8 @@ class Access:
         """Start a child; the same step asked again gives the same child.
 
         Raises:
-            OpcodeError: VALIDATION_ERROR when a secret is among the params, NOT_FOUND for the template.
+            OpcodeError: VALIDATION_ERROR when a secret is among the params, NOT_FOUND for the template,
+                CYCLE_DETECTED when too many runs wait for each other.
         """
         if redact(params, self._hidden()) != params:
             raise OpcodeError(
@@ -93,6 +95,7 @@ class Access:
                 "a secret cannot be handed to another run, where it would be written down;"
                 " let that run read ${{secrets.NAME}} itself",
             )
+        parent = parent_of_child(self._run.state, self._step_id)
         try:
             return await self._run.engine.start(
                 template_name,
@@ -100,7 +103,7 @@ class Access:
                 version=version,
                 agent_id=self._run.state.agent_id,
                 idempotency_key=self._idempotency_key,
-                parent=(self._run.state.id, self._step_id),
+                parent=parent,
             )
         except OpcodeError as error:
             if self._run.engine.closing:  # the step goes on with the next start, under the same key

@@ -37,7 +37,7 @@ from opcode_core.engine.plans import Definition, Plans
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
 from opcode_core.engine.runs import Runs, not_found, shutting_down
-from opcode_core.engine.starting import checked_params, default_inputs, version_number, with_inputs
+from opcode_core.engine.starting import Parent, checked_params, default_inputs, version_number, with_inputs
 from opcode_core.engine.timers import Timers
 from opcode_core.engine.watch import Watch
 from opcode_core.errors import ErrorCode, OpcodeError
@@ -343,7 +343,7 @@ class Engine:
         agent_id: str = LOCAL_AGENT,
         name: str | None = None,
         idempotency_key: str | None = None,
-        parent: tuple[str, str] | None = None,
+        parent: Parent | None = None,
     ) -> Run | str:
         """A run with its first event, not yet stored, or the id of the one that the key belongs to."""
         await self._ready()
@@ -363,7 +363,7 @@ class Engine:
             "inputs": checked_params(dict(params or {}), template.input_schema if template else None),
         }
         if parent is not None:
-            payload["parent_id"], payload["parent_step_id"] = parent
+            payload |= {"parent_id": parent.id, "parent_step_id": parent.step_id, "depth": parent.depth + 1}
         if idempotency_key is not None:
             payload["idempotency_key"] = idempotency_key
         if plan.timeout is not None:

@@ -13,7 +13,7 @@ from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.folding import evolve
 from opcode_core.snapshot import freeze
-from opcode_core.state import ACTIVE, RunState
+from opcode_core.state import ACTIVE, RunState, StepState
 
 if TYPE_CHECKING:
     from opcode_core.engine.engine import Engine
@@ -93,20 +93,26 @@ class Log:
 
     def end_wait(self, step_id: str, why: str) -> None:
         """Let a suspended step run again, because what it waits for is given up."""
-        waiting = self.state.steps[step_id].waiting or {}
+        step = self.state.steps[step_id]
+        waiting = step.waiting or {}
         if waiting.get("decision_id") in self.state.decisions:
             cancelled = {"decision_id": waiting["decision_id"], "status": CANCELLED, "reasoning": why}
             self.record(e.DECISION_RESOLVED, step_id, cancelled)
         else:
+            self._cancel_child(step)
             self.record(e.WAIT_COMPLETED, step_id, {"given_up": why})
 
     def _let_go(self, step_id: str) -> None:
         """Whatever a step waits for is told that nobody waits any more."""
         step = self.state.steps[step_id]
-        waiting = step.waiting or {}
-        if waiting.get("decision_id") in self.state.decisions:
+        if (step.waiting or {}).get("decision_id") in self.state.decisions:
             self.end_wait(step_id, "the step was given up")
-        elif step.child is not None and waiting:
+        else:
+            self._cancel_child(step)
+
+    def _cancel_child(self, step: StepState) -> None:
+        """The run that a step waits for, if it does."""
+        if step.child is not None and step.waiting:
             reason = f"its parent run {self.state.id} no longer waits for it"
             self.tell(step.child, "cancel", {"reason": reason})
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
@@ -31,6 +31,34 @@ def version_number(version: str | int | None) -> int | None:
     if _VERSION.fullmatch(version):
         return int(version.removeprefix("v"))
     raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r:.40} is not a version; write v1, v2, …")
+
+
+DEEPEST = 32
+"""How many runs may wait for each other, one in the other."""
+
+
+class Parent(NamedTuple):
+    """The step that a run is begun for: of which run, which step, and how many runs wait for that one."""
+
+    id: str
+    step_id: str
+    depth: int
+
+
+def parent_of_child(state: RunState, step_id: str) -> Parent:
+    """A run's step, as the parent of another run.
+
+    Raises:
+        OpcodeError: CYCLE_DETECTED when runs wait for it already, one in the other, as when one begins itself.
+    """
+    if state.depth + 1 >= DEEPEST:
+        raise OpcodeError(
+            ErrorCode.CYCLE_DETECTED,
+            f"{DEEPEST} runs already wait for each other, one in the other, and at most so many may;"
+            f" does '{state.template_name or state.name or state.id}' begin itself without end?",
+            details={"limit": DEEPEST},
+        )
+    return Parent(state.id, step_id, state.depth)
 
 
 def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from opcode_server.mcp.sessions import inbox_uri
 from opcode_server.replies import reply
 from opcode_server.streams import events_of
 from opcode_server.tools import TOOLS
-from opcode_server.tools.run import seen
+from opcode_server.tools.run import seconds_of, seen
 from opcode_server.tools.tool import Call, Tool
 
 PING = 15
@@ -62,17 +62,18 @@ def _add_runs(routes: APIRouter, house: House) -> None:
         agent_id: Annotated[str | None, Body()] = None,
         name: Annotated[str | None, Body()] = None,
         wait: Annotated[bool, Body()] = True,
-        timeout: Annotated[float, Body(ge=0, le=3600)] = 60.0,
+        timeout: Annotated[float | str, Body()] = 60.0,
     ) -> Response:
         """As opcode.run does with a template."""
         caller = _needing(request, AUTHOR, "execute")
         agent = caller.speaks_for(agent_id)
         await house.agents.seen(agent, house.engine.clock.now())
+        patience = seconds_of(timeout)
         plan = await house.engine.plan(definition)
         run_id = await house.engine.start(plan, params, agent_id=agent, name=name)
         house.audit.note(caller, "execute", run_id, agent_id=agent)
         call = Call(house, caller, agent, {"ask_user": False})
-        return reply(await seen(call, run_id, timeout if wait else 0.0))
+        return reply(await seen(call, run_id, patience if wait else 0.0))
 
     @routes.post("/fork", summary="Run again from a step", response_model=None)
     async def fork(

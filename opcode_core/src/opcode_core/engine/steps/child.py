@@ -51,6 +51,11 @@ def _output(child_id: str, outcome: Any) -> Any:
     if outcome["status"] == COMPLETED:
         return outcome["output"]
     error = outcome["error"] or {"code": "STEP_FAILED", "message": f"the child run is {outcome['status']}"}
+    details = error.get("details") or {}
+    if (
+        "workflow_id" in details and "error" in details
+    ):  # it failed by a child of its own: the first cause says why
+        error = details["error"]
     raise OpcodeError(
         ErrorCode(error["code"]),
         f"child run {child_id} {outcome['status']}: {error['message']}",

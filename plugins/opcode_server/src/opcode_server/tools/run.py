@@ -30,7 +30,7 @@ MOST_SECONDS = 3600.0
 async def run(call: Call) -> dict[str, Any]:
     """Begin it; answer when it has ended, when it needs somebody, or when the time is over."""
     given, engine = call.arguments, call.house.engine
-    seconds = _seconds(given.get("timeout", 60))
+    seconds = seconds_of(given.get("timeout", 60))
     run_id = call.continues or await engine.start(
         given["template_name"],
         given.get("params"),
@@ -88,7 +88,12 @@ def _for_the_user(call: Call, state: RunState, asked: set[str]) -> Decision | No
     return None
 
 
-def _seconds(timeout: Any) -> float:
+def seconds_of(timeout: Any) -> float:
+    """How long a caller waits.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR for what is no duration.
+    """
     try:
         seconds = parse_duration(timeout)
     except ValueError as error:
