@@ -1,4 +1,4 @@
-"""JSON Schema in bounded time: patterns by RE2, uniqueness by hashing, and a second for the whole.
+"""JSON Schema in bounded time: patterns by RE2, uniqueness by hashing, and no more seconds than a value has size.
 
 A pattern that RE2 cannot read is checked by nobody here: `Schema.lacks` refuses it where somebody writes a schema,
 and whoever brings an action with such a one checks it himself.
@@ -15,6 +15,8 @@ from opcode_core.patterns import pattern
 
 SECONDS = 1.0
 """Processor time of one validation."""
+PACE = 400_000
+"""Bytes of a value for each of which so much more time is given."""
 
 _BRANCHING = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "items")
 """Without one of these each part of a value is looked at once."""
@@ -31,9 +33,9 @@ class TooLong(Exception):  # noqa: N818
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
-    """Validations in the block have SECONDS together; then they raise TooLong."""
-    token = _deadline.set(thread_time() + SECONDS)
+def bounded(size: int) -> Iterator[None]:
+    """Validations in the block, of a value of `size` bytes, end with TooLong when their time is over."""
+    token = _deadline.set(thread_time() + SECONDS * (1 + size / PACE))
     try:
         yield
     finally:

@@ -113,6 +113,26 @@ async def test_params_are_checked_against_the_schema_with_every_issue(bench):
     assert (await bench.run("t", {"s": "", "n": 1})).output == {"a": {"s": "", "n": 1}}
 
 
+async def test_what_the_definition_has_a_default_for_is_not_missing(bench):
+    schema = {"properties": {"n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["n", "s"]}
+    await bench.engine.define(
+        "t", workflow(echo("a", "${{inputs.n}}"), inputs={"n": 7}), input_schema={"type": "object", **schema}
+    )
+    assert (await bench.run("t", {"s": ""})).output == {"a": 7}
+    with pytest.raises(OpcodeError, match="'s' is missing"):
+        await bench.run("t", {"n": 1})
+
+
+async def test_many_params_are_checked_too(bench):
+    item = {"type": "object", "properties": {"x": {"anyOf": [{"type": "number"}, {"type": "null"}]}}}
+    schema = {"type": "object", "properties": {"rows": {"type": "array", "items": item}}}
+    await bench.engine.define("t", workflow(echo("a", "${{ size(inputs.rows) }}")), input_schema=schema)
+    rows = [{"x": number} for number in range(20_000)]
+    assert (await bench.run("t", {"rows": rows})).output == {"a": 20_000}
+    with pytest.raises(OpcodeError, match=r"params.rows\[19999\].x"):
+        await bench.run("t", {"rows": [*rows[:-1], {"x": "no"}]})
+
+
 async def test_plans_of_templates_are_made_once_and_not_kept_for_ever(bench, monkeypatch):
     monkeypatch.setattr(plans, "KEPT", 2)
     for name in "abc":

@@ -15,7 +15,7 @@ MARKS = {
     "completed": "✓",
     "failed": "✗",
     "cancelled": "⊘",
-    "suspended": "⏸",
+    "suspended": "‖",
     "active": "▶",
     "running": "▶",
     "retrying": "↻",

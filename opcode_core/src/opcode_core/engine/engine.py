@@ -37,7 +37,14 @@ from opcode_core.engine.plans import Definition, Plans
 from opcode_core.engine.run import Run
 from opcode_core.engine.runner import InProcessRunner
 from opcode_core.engine.runs import Runs, not_found, shutting_down
-from opcode_core.engine.starting import Parent, checked_params, default_inputs, version_number, with_inputs
+from opcode_core.engine.starting import (
+    Parent,
+    checked_params,
+    default_inputs,
+    params_for,
+    version_number,
+    with_inputs,
+)
 from opcode_core.engine.timers import Timers
 from opcode_core.engine.watch import Watch
 from opcode_core.errors import ErrorCode, OpcodeError
@@ -360,7 +367,7 @@ class Engine:
             "template_name": template.name if template else None,
             "template_version": f"v{template.version}" if template else None,
             "context": plan.definition.context,
-            "inputs": checked_params(dict(params or {}), template.input_schema if template else None),
+            "inputs": await params_for(plan, dict(params or {}), template),
         }
         if parent is not None:
             payload |= {"parent_id": parent.id, "parent_step_id": parent.step_id, "depth": parent.depth + 1}

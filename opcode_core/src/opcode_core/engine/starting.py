@@ -1,11 +1,13 @@
 """What a run starts with: which version, params that fit, inputs with their defaults."""
 
+import asyncio
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from opcode_core import events as e
 from opcode_core.codec import dumps, loads
+from opcode_core.contracts.storage import TemplateRecord
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.events import Event
 from opcode_core.folding import evolve
@@ -33,6 +35,8 @@ def version_number(version: str | int | None) -> int | None:
     raise OpcodeError(ErrorCode.VALIDATION_ERROR, f"{version!r:.40} is not a version; write v1, v2, …")
 
 
+LARGE = 64 * 1024
+"""Bytes of params that are checked in a thread."""
 DEEPEST = 32
 """How many runs may wait for each other, one in the other."""
 
@@ -87,6 +91,29 @@ def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | Non
             details={"issues": [issue.to_dict() for issue in issues]},
         )
     return filled
+
+
+async def params_for(plan: Plan, params: dict[str, Any], template: TemplateRecord | None) -> dict[str, Any]:
+    """The same for a run; large ones are checked in a thread, and what the definition has a default for is not missing.
+
+    Raises:
+        OpcodeError: VALIDATION_ERROR with every issue.
+    """
+    schema = template.input_schema if template else None
+    if schema is None:
+        return checked_params(params, None)
+    required = [name for name in schema.get("required", ()) if name not in plan.definition.inputs]
+    schema = {**schema, "required": required}
+    if _is_large(params):
+        return await asyncio.to_thread(checked_params, params, schema)
+    return checked_params(params, schema)
+
+
+def _is_large(params: dict[str, Any]) -> bool:
+    try:
+        return len(dumps(params)) > LARGE
+    except ValueError:
+        return False
 
 
 async def default_inputs(

@@ -16,7 +16,7 @@ def parsed(meter: Meter, text: str) -> Any:
     inside = 208 * text.count("{") + 72 * text.count("[") + 40 * text.count(",")
     meter.make(len(text) * width(text) + inside)
     try:
-        value = json.loads(text, parse_float=_finite, parse_constant=_refuse)
+        value = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_refuse)
         _check_characters(text, value)
     except RecursionError:
         raise EvalError("not JSON: it is nested too deeply") from None
@@ -31,6 +31,12 @@ def parsed(meter: Meter, text: str) -> Any:
 
 class _UnfitError(ValueError):
     """What Python's reader lets through, or needs told."""
+
+
+def _whole(text: str) -> int | float:
+    """A double beyond 64 bits, as every other JSON here is read."""
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else _finite(text)
 
 
 def _finite(text: str) -> float:

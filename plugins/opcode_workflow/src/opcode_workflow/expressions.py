@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from opcode_core import ActionContext, action
+from opcode_core import ActionContext, OpcodeError, action
 
 
 @action("expr.eval", effect="pure", breaker=False)
@@ -20,4 +20,10 @@ async def evaluate(
     ] = None,
 ) -> dict[str, Any]:
     """Evaluate an expression over the step's scope and `data`: Python's, or `expr` where only that can read it."""
-    return {"result": await context.run.evaluate(engine, expression, data)}
+    try:
+        return {"result": await context.run.evaluate(engine, expression, data)}
+    except OpcodeError as error:
+        if engine is None and error.details.get("engine") == "python":
+            what = f'{error.message} (without \'engine\' this is Python; "cel", "jq" and "expr" are others)'
+            raise OpcodeError(error.code, what, details=error.details) from None
+        raise
