@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from opcode_core import OpcodeError
+from opcode_core.engine.breaker import BreakerPolicy
 from opcode_core.settings import Settings, load_settings
 
 
@@ -116,6 +117,34 @@ def test_what_is_opcode_s_own_is_opened_by_a_rule_that_names_it(file, tmp_path: 
 @pytest.mark.parametrize("url", ["memory:", "sqlite://", "sqlite:///", "postgresql://x/y"])
 def test_a_storage_that_is_no_file_has_none_to_protect(file, url: str, tmp_path: Path):
     assert load_settings({}, {"OPCODE_STORAGE": url}, file({})).paths.readable_path(str(tmp_path))
+
+
+def test_when_breakers_open(file):
+    given = {"http.get": {"failures": 20, "pause": "10s"}, "shell.exec": False, "*": {"failures": 9}}
+    made = load_settings({}, {}, file({"breakers": given})).breakers
+    assert made["http.get"] == BreakerPolicy(20, 10.0)
+    assert made["*"] == BreakerPolicy(9, 30.0)
+    assert made["shell.exec"].failures > 10**12
+    assert (
+        load_settings({}, {"OPCODE_BREAKERS": '{"a.b": {"pause": 5}}'}, file({})).breakers["a.b"].pause == 5.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("[]", "OPCODE_BREAKERS must be an object"),
+        ("{", "OPCODE_BREAKERS is not JSON"),
+        ('{"a.b": true}', "OPCODE_BREAKERS: a.b is True; write"),
+        ('{"a.b": {"failures": 0}}', "OPCODE_BREAKERS: a.b.failures is 0; it must be a whole number from 1"),
+        ('{"a.b": {"pause": "soon"}}', "OPCODE_BREAKERS: a.b.pause: "),
+        ('{"a.b": {"fails": 2}}', "OPCODE_BREAKERS: a.b is "),
+    ],
+)
+def test_wrong_breakers(file, given, message):
+    with pytest.raises(OpcodeError) as refused:
+        load_settings({}, {"OPCODE_BREAKERS": given}, file({}))
+    assert message in refused.value.message
 
 
 def test_where_connections_may_go(file):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from opcode_core.codec import loads
 from opcode_core.durations import parse_duration
+from opcode_core.engine.breaker import NEVER, BreakerPolicy
 from opcode_core.errors import ErrorCode, OpcodeError
 from opcode_core.network import NetworkPolicy, ports_of
 from opcode_core.paths import PathPolicy
@@ -40,6 +41,7 @@ class Settings:
         http_allow_private: whether `http.*` may reach loopback and private networks.
         isolation: which isolator runs commands: `auto`, the strongest that works; `require`, the same, but
             nothing is run that it does not keep from this program; or a name.
+        breakers: when the circuit breakers of actions open, and for how long, by action; `*` is all others.
     """
 
     db_path: Path = HOME / "opcode.db"
@@ -61,6 +63,7 @@ class Settings:
     deny_paths: tuple[Path, ...] = ()
     http_allow_private: bool = True
     isolation: str = "auto"
+    breakers: Mapping[str, BreakerPolicy] = field(default_factory=dict)
 
     @property
     def storage_url(self) -> str:
@@ -229,6 +232,33 @@ def _tools(value: Any, source: str) -> tuple[Mapping[str, Any], ...]:
     raise _wrong(f'{source} must be a list of objects, each with an "id" and a "command" or a "url"')
 
 
+def _breakers(value: Any, source: str) -> Mapping[str, BreakerPolicy]:
+    if isinstance(value, str):
+        try:
+            value = loads(value)
+        except ValueError as error:
+            raise _wrong(f"{source} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise _wrong(f'{source} must be an object, as {{"http.get": {{"failures": 20, "pause": "10s"}}}}')
+    return {action: _breaker(policy, f"{source}: {action}") for action, policy in value.items()}
+
+
+def _breaker(value: Any, source: str) -> BreakerPolicy:
+    """`false` is one that never opens."""
+    if value is False:
+        return NEVER
+    if not isinstance(value, dict) or not {"failures", "pause"}.issuperset(value):
+        raise _wrong(f'{source} is {value!r}; write {{"failures": 20, "pause": "10s"}}, or false for none')
+    usual = BreakerPolicy()
+    failures = value.get("failures", usual.failures)
+    if type(failures) is not int or failures < 1:
+        raise _wrong(f"{source}.failures is {failures!r}; it must be a whole number from 1")
+    try:
+        return BreakerPolicy(failures, parse_duration(value.get("pause", usual.pause)))
+    except ValueError as error:
+        raise _wrong(f"{source}.pause: {error}") from None
+
+
 def _one_of(*allowed: str) -> Callable[[Any, str], str]:
     def choice(value: Any, source: str) -> str:
         if str(value).lower() in allowed:
@@ -295,4 +325,5 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "deny_paths": _paths,
     "http_allow_private": _switch,
     "isolation": _isolator,
+    "breakers": _breakers,
 }

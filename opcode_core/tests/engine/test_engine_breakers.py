@@ -3,7 +3,7 @@
 import pytest
 from engine_workbench import echo, gate, parallel, step, workflow
 
-from opcode_core.engine.breaker import Breaker, BreakerPolicy
+from opcode_core.engine.breaker import NEVER, Breaker, BreakerPolicy
 from opcode_core.errors import ErrorCode, OpcodeError
 
 BOTH = pytest.mark.parametrize("action", ["t.flaky", "t.aflaky"])
@@ -175,3 +175,9 @@ def test_the_life_of_a_breaker():
     assert breaker.succeeded() == "circuit_breaker_closed"
     assert breaker.enter(22) is None
     assert breaker.succeeded() is None
+
+
+async def test_one_policy_may_be_for_all_others(make_bench):
+    bench = await make_bench(breaker_policies={"*": BreakerPolicy(failures=2), "t.aflaky": NEVER})
+    assert await fail(bench, times=3) == ["EXECUTION_ERROR", "EXECUTION_ERROR", "CIRCUIT_OPEN"]
+    assert await fail(bench, "t.aflaky", times=6) == ["EXECUTION_ERROR"] * 6

@@ -166,7 +166,15 @@ def test_install_writes_settings_without_secrets(tmp_path):
     again = serve(tmp_path, "install")
     assert again.returncode == 2
     assert "--force" in again.stderr
+    given = {
+        "OPCODE_BREAKERS": '{"http.get": {"failures": 20}, "shell.exec": false}',
+        "OPCODE_RETENTION": "30d",
+    }
+    assert serve(tmp_path, "install", "--force", **given).returncode == 0
+    first = settings.read_text()
+    assert json.loads(first)["breakers"]["http.get"] == {"failures": 20, "pause": 30.0}
     assert serve(tmp_path, "install", "--force").returncode == 0
+    assert settings.read_text() == first, "what was set is read back"
 
 
 def test_commands_let_the_server_do_the_work(own_server):

@@ -188,5 +188,6 @@ def _engine(url: str | None, **options: Any) -> "Engine":
         plugin_manager(),
         paths=found.paths,
         network=found.network,
+        breaker_policies=found.breakers,
         **{"pool_size": found.pool_size, "recovery": found.recovery, "others": False, **options},
     )

@@ -1,5 +1,6 @@
 """A circuit breaker: an action that keeps failing is left alone for a while."""
 
+import sys
 from dataclasses import dataclass
 
 from opcode_core import events as e
@@ -14,6 +15,10 @@ class BreakerPolicy:
 
     failures: int = 5
     pause: float = 30.0
+
+
+NEVER = BreakerPolicy(failures=sys.maxsize)
+"""One that does not open."""
 
 
 class Breaker:

@@ -78,7 +78,7 @@ class Engine:
         pool_size: how many actions run at once.
         paths: which files actions may touch; by default all but OPCODE's own folder.
         network: where they may connect to; by default as the environment says.
-        breaker_policies: by action name, where the default does not fit.
+        breaker_policies: by action name, where the default does not fit; `*` is all others.
         recovery: whether runs whose process died go on by themselves or wait for the signal `retry`.
         others: go on with runs that were begun elsewhere too, when they are due or orphaned.
         linger: seconds for which a run that waits stays in memory, in case the wait is short.
@@ -611,7 +611,8 @@ class Engine:
         """The breaker of an action, made at its first failure."""
         breaker = self.breakers.get(action)
         if breaker is None:
-            policy = self._breaker_policies.get(action, BreakerPolicy())
+            policies = self._breaker_policies
+            policy = policies.get(action) or policies.get("*") or BreakerPolicy()
             breaker = self.breakers[action] = Breaker(action, policy)
         return breaker
 

@@ -138,6 +138,7 @@ class Daemon:
             recovery=self.settings.recovery,
             paths=self.settings.paths,
             network=replace(network, own_ports=network.own_ports | {port}),
+            breaker_policies=self.settings.breakers,
         )
 
     def _listen_to_signals(self, server: uvicorn.Server, house: House) -> None:

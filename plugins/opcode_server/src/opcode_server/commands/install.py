@@ -1,6 +1,7 @@
 """`opcode install`."""
 
 import json
+from dataclasses import asdict
 
 import click
 
@@ -9,7 +10,8 @@ from opcode_server.commands.flags import with_flags
 
 KEPT = (
     *("db_path", "storage", "listen_addr", "base_url", "panel", "pool_size", "log_level", "durability"),
-    *("read_only_paths", "writable_paths", "deny_paths", "http_allow_private"),
+    *("read_only_paths", "writable_paths", "deny_paths", "http_allow_private", "isolation", "breakers"),
+    *("recovery", "retention", "plugins_allow", "plugins_deny"),
 )
 
 
@@ -26,7 +28,8 @@ def command(ctx: click.Context, listen_addr: str | None, force: bool) -> int:
     values = {name: getattr(settings, name) for name in KEPT}
     values["db_path"] = str(values["db_path"])
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept = {name: value for name, value in values.items() if value not in ("", ())}
+    values["breakers"] = {action: asdict(policy) for action, policy in settings.breakers.items()}
+    kept = {name: value for name, value in values.items() if value not in ("", (), {}, None)}
     path.write_text(json.dumps(kept, indent=2, default=str) + "\n")
     path.chmod(0o600)
     click.echo(f"settings are in {path}")

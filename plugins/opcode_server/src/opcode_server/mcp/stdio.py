@@ -39,6 +39,7 @@ async def serve(settings: Settings, plugins: PluginManager) -> None:
         recovery=settings.recovery,
         paths=settings.paths,
         network=settings.network,
+        breaker_policies=settings.breakers,
     )
     house = House(engine, settings)
     sessions = Sessions(engine)
