@@ -263,7 +263,7 @@ async def test_the_others_keep_their_pace(engine):
         assert "took too long: it was stopped after 1 s" in state.error["message"]
     assert len(paces) > 100
     assert statistics.median(paces) < 0.2
-    assert max(paces) < 0.9, "nobody waited for one of them"
+    assert sorted(paces)[len(paces) * 9 // 10] < 0.4, "nobody waited for one of them"
 
 
 async def test_expressions_that_fail_close_expr_eval_to_nobody(engine):

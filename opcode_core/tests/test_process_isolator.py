@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_core import Command, ErrorCode, Limits, OpcodeError
+from opcode_core import Command, ErrorCode, Limits, OpcodeError, process_isolator
 from opcode_core.process_isolator import ProcessIsolator
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -210,6 +210,23 @@ async def test_memory_limit_makes_allocations_fail():
     assert b"MemoryError" in limited.stderr
     free = await run(py(script, stdin=b"\n"))
     assert free.stdout == b"536870912\n"
+
+
+async def test_one_that_took_more_before_its_limit_came_is_killed(monkeypatch, tmp_path):
+    late, lower = tmp_path / "took", process_isolator._lower
+
+    def lower_late(*arguments):
+        end = time.monotonic() + 20
+        while not late.exists() and time.monotonic() < end:
+            time.sleep(0.001)
+        lower(*arguments)
+
+    monkeypatch.setattr(process_isolator, "_lower", lower_late)
+    script = (
+        f"data = bytearray(512 * 1024 * 1024); open({str(late)!r}, 'w').close(); input(); print('went on')"
+    )
+    done = await run(py(script, stdin=b"\n"), max_memory_bytes=256 * 1024 * 1024)
+    assert (done.exit_code, done.stdout) == (-signal.SIGKILL, b"")
 
 
 async def test_children_inherit_the_rlimits():

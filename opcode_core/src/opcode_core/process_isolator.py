@@ -28,8 +28,8 @@ class ProcessIsolator:
 
     `max_memory_bytes` is RLIMIT_AS of each process. It is set right after the start, because a
     `preexec_fn` costs milliseconds and a launching shell hides why a command cannot start; for
-    some microseconds a process is without it. What it took then counts against it afterwards,
-    only a child forked in that time is free of it.
+    some microseconds a process is without it. One that took more by then is killed; only a
+    child forked in that time is free of it.
     """
 
     name = "process"
@@ -124,6 +124,18 @@ def _set_rlimits(pid: int, limits: Limits) -> None:
             _lower(pid, resource.RLIMIT_AS, limits.max_memory_bytes)
         except PermissionError:
             raise _cannot_keep(["max_memory_bytes"], "the command runs as another user") from None
+        if _size(pid) > limits.max_memory_bytes:  # it was quicker
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def _size(pid: int) -> int:
+    """Bytes of address space; 0 when it has ended."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()[0]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * resource.getpagesize()
 
 
 def _lower(pid: int, which: int, value: int) -> None:
