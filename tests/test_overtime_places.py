@@ -654,7 +654,7 @@ SLOW = [
 def test_a_schema_and_a_value_that_multiply_end_soon(schema, value):
     begun = time.thread_time()
     (issue,) = Schema(schema).issues(value)
-    assert "takes longer than 1 s to check" in str(issue)
+    assert "takes too long to check" in str(issue)
     assert time.thread_time() - begun < 3
 
 

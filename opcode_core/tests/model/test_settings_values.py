@@ -42,7 +42,7 @@ def test_null_in_the_file_means_the_default(tmp_path: Path, name: str):
         ({"plugins_deny": {"a": 1}}, "plugins_deny is {'a': 1}; it must be a list of names"),
         ({"plugins_deny": ["a", 1]}, "plugins_deny is ['a', 1]; it must be a list of names"),
         ({"pool_sise": 1}, "unknown setting 'pool_sise'; did you mean 'pool_size'?"),
-        ({"zzz": 1}, "unknown setting 'zzz'; it has: base_url, db_path, d"),
+        ({"zzz": 1}, "unknown setting 'zzz'; it has: base_url, breakers, db_path, d"),
         (b"[" * 100_000, "cannot be read: it is nested too deeply"),
         (b"\xff", "cannot be read: 'utf-8' codec can't decode"),
         (b"5", "must hold a JSON object"),
