@@ -1,4 +1,4 @@
-"""JSON Schema in bounded time: patterns by RE2, uniqueness by hashing, and no more seconds than a value has size.
+"""JSON Schema in bounded time: patterns by RE2, uniqueness by hashing, and the whole by a deadline.
 
 A pattern that RE2 cannot read is checked by nobody here: `Schema.lacks` refuses it where somebody writes a schema,
 and whoever brings an action with such a one checks it himself.

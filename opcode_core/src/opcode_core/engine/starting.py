@@ -94,7 +94,8 @@ def checked_params(params: dict[str, Any], input_schema: Mapping[str, Any] | Non
 
 
 async def params_for(plan: Plan, params: dict[str, Any], template: TemplateRecord | None) -> dict[str, Any]:
-    """The same for a run; large ones are checked in a thread, and what the definition has a default for is not missing.
+    """What `checked_params` gives for a run: what the definition has a default for is not missing, and large
+    params are checked in a thread.
 
     Raises:
         OpcodeError: VALIDATION_ERROR with every issue.

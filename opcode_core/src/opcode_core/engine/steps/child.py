@@ -52,9 +52,8 @@ def _output(child_id: str, outcome: Any) -> Any:
         return outcome["output"]
     error = outcome["error"] or {"code": "STEP_FAILED", "message": f"the child run is {outcome['status']}"}
     details = error.get("details") or {}
-    if (
-        "workflow_id" in details and "error" in details
-    ):  # it failed by a child of its own: the first cause says why
+    # One that failed by a child of its own: the first cause says why.
+    if {"workflow_id", "error"}.issubset(details):
         error = details["error"]
     raise OpcodeError(
         ErrorCode(error["code"]),
